@@ -1,0 +1,86 @@
+# pam_ibmiam: builds into $(BUILD), installs below $(DESTDIR).
+#   make            the module and the broker          make check    all tests
+#   make install    also: uninstall                    make demo     a real SSH login
+#   make clean                                         make bench    sizes and costs
+# check and demo install the Debian packages that are missing (as root) and build first.
+
+VERSION   := 0.1.0
+BUILD     := build
+PREFIX    := /usr
+SYSCONF   := /etc
+LIBEXEC   := $(PREFIX)/libexec
+DOC       := $(PREFIX)/share/doc/pam_ibmiam
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+PAMDIR    := $(PREFIX)/lib/$(MULTIARCH)/security
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wwrite-strings -Wundef -Wvla \
+	-Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough \
+	-Wpointer-arith -Wnull-dereference $(if $(WERROR),-Werror)
+# Hardening as for any program in front of a login; a test checks that it is really on.
+HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+	$(if $(filter x86_64%,$(MULTIARCH)),-fcf-protection)
+CFLAGS  := -O2 -g
+LDFLAGS :=
+
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Ipam_ibmiam/common -fPIC -fvisibility=hidden \
+	-ffunction-sections -fdata-sections $(WARN) $(HARDEN) $(SANITIZE) $(CFLAGS) \
+	-DIBMIAM_VERSION='"$(VERSION)"' -DIBMIAM_BROKER_PATH='"$(LIBEXEC)/ibmiam-broker"' \
+	-DIBMIAM_CONFIG_PATH='"$(SYSCONF)/security/ibmiam.conf"'
+ALL_LDFLAGS := -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs -Wl,--as-needed -Wl,--gc-sections \
+	$(SANITIZE) $(LDFLAGS)
+
+Q   := $(if $(V),,@)# make V=1 shows the commands
+say  = @printf '  %-5s %s\n' $(1) $@
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard pam_ibmiam/$(1)/*.c))
+COMMON := $(call objects,common)
+MODULE := $(call objects,module)
+BROKER := $(call objects,broker)
+
+all: $(BUILD)/pam_ibmiam.so $(BUILD)/ibmiam-broker
+
+$(BUILD)/pam_ibmiam.so: $(MODULE) $(COMMON)
+	$(call say,LINK)
+	$(Q)$(CC) -shared $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lpam
+
+$(BUILD)/ibmiam-broker: $(BROKER) $(COMMON)
+	$(call say,LINK)
+	$(Q)$(CC) -pie $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcjson -lconfuse
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The paths are compiled in: objects made with others must not be reused.
+FLAGS := $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quote,$(FLAGS)) | cmp -s - $@ || printf '%s\n' $(call quote,$(FLAGS)) >$@
+quote = '$(subst ','\'',$(1))'
+
+-include $(patsubst %.o,%.d,$(COMMON) $(MODULE) $(BROKER))
+
+install: all
+	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOC)/pam.d \
+		$(DESTDIR)$(SYSCONF)/security
+	install -d -m 0750 $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d
+	install -s -m 0644 $(BUILD)/pam_ibmiam.so $(DESTDIR)$(PAMDIR)/pam_ibmiam.so
+	install -s -m 0755 $(BUILD)/ibmiam-broker $(DESTDIR)$(LIBEXEC)/ibmiam-broker
+	install -m 0644 README.md LICENSE $(DESTDIR)$(DOC)
+	install -m 0644 conf/pam.d/* $(DESTDIR)$(DOC)/pam.d
+	test -e $(DESTDIR)$(SYSCONF)/security/ibmiam.conf || \
+		install -m 0640 conf/ibmiam.conf $(DESTDIR)$(SYSCONF)/security/ibmiam.conf
+
+# The configuration stays: it is the admin's.
+uninstall:
+	rm -f $(DESTDIR)$(PAMDIR)/pam_ibmiam.so $(DESTDIR)$(LIBEXEC)/ibmiam-broker
+	rm -rf $(DESTDIR)$(DOC)
+
+clean:
+	rm -rf $(BUILD)
+
+include tests/tests.mk
+
+FORCE:
+.PHONY: all install uninstall clean FORCE

@@ -1,0 +1,435 @@
+/* Reading the configuration with libconfuse.  See config.h. */
+#include "config.h"
+
+#include <confuse.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config_syntax.h"
+#include "config_value.h"
+#include "environment.h"
+#include "trust.h"
+
+enum { FILE_MAX = 16 * 1024 * 1024, DEFAULT_MINIMUM_UID = 1000 };
+
+#define DEFAULT_ENDPOINT "https://iam.cloud.ibm.com"
+static char default_environment[] = /* libconfuse copies it, but asks for char * */
+	"{\"IC_IAM_TOKEN=Bearer %{token}\", \"IBMIAM_TOKEN=%{token}\", "
+	"\"IBMIAM_TOKEN_EXPIRATION=%{expiration}\", "
+	"\"IBMIAM_IAM_ID=%{iam_id}\", \"IBMIAM_ACCOUNT_ID=%{account}\"}";
+
+/* Where a fault is written while a file is read.  Static, because libconfuse's error
+ * callback has no argument of its own; the broker reads one configuration at a time. */
+static struct {
+	char *text;
+	size_t len;
+} report;
+
+static bool __attribute__((format(printf, 1, 2))) fail(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(report.text, report.len, format, ap);
+	va_end(ap);
+	return false;
+}
+
+static void __attribute__((format(printf, 2, 0)))
+on_error(cfg_t *cfg, const char *format, va_list ap)
+{
+	char what[256];
+
+	if (report.text[0]) /* the first fault is the cause of the others */
+		return;
+	(void)vsnprintf(what, sizeof what, format, ap);
+	(void)fail("%s:%d: %s", cfg->filename, cfg->line, what);
+}
+
+static int refuse_value(cfg_t *cfg, const cfg_opt_t *opt, const char *value, const char *fault)
+{
+	/* Secrets may stand where they do not belong: never quote those. */
+	bool quote = strcmp(opt->name, "client_secret") != 0 && strcmp(opt->name, "proxy") != 0;
+
+	cfg_error(cfg, "%s%s%.100s%s %s", opt->name, quote ? " \"" : "", quote ? value : "",
+		  quote ? "\"" : "", fault);
+	return -1;
+}
+
+/* Called after each value of a string or list of strings. */
+static int check_value(cfg_t *cfg, cfg_opt_t *opt)
+{
+	unsigned int last = cfg_opt_size(opt) - 1;
+	const char *value = cfg_opt_getnstr(opt, last);
+	const char *fault = config_value_fault(opt->name, value);
+
+	if (fault)
+		return refuse_value(cfg, opt, value, fault);
+	if (strcmp(opt->name, "environment") != 0)
+		return 0;
+	for (unsigned int i = 0; i < last; i++)
+		if (environment_same_name(cfg_opt_getnstr(opt, i), value))
+			return refuse_value(cfg, opt, value, "sets a variable that is already set");
+	return 0;
+}
+
+/* Called at the end of each block. */
+static int check_block(cfg_t *cfg, cfg_opt_t *opt)
+{
+	cfg_t *block = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+	const char *title = cfg_title(block);
+	const char *fault = config_value_fault(opt->name, title);
+
+	if (fault)
+		return refuse_value(cfg, opt, title, fault);
+	if (strcmp(opt->name, "user") == 0 && cfg_size(block, "iam_ids") == 0)
+		return refuse_value(cfg, opt, title, "has no iam_ids, so nobody could log in as it");
+	return 0;
+}
+
+/* Integers by our own rules: libconfuse takes "" for 0 and 010 for 8. */
+static int parse_uid(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	uint32_t uid;
+
+	if (config_value_uid(value, &uid) != 0)
+		return refuse_value(cfg, opt, value, "expects a user id, 0 to 4294967294");
+	*(long *)result = (long)uid;
+	return 0;
+}
+
+static int parse_export(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	bool service = strcmp(cfg_name(cfg), "service") == 0;
+	int b = cfg_parse_boolean(value);
+
+	if (service && strcmp(value, "target") == 0)
+		*(long *)result = CONFIG_EXPORT_TARGET;
+	else if (b >= 0)
+		*(long *)result = b ? CONFIG_EXPORT_OWN : CONFIG_EXPORT_NEVER;
+	else
+		return refuse_value(cfg, opt, value,
+				    service ? "expects true, false or target" : "expects true or false");
+	return 0;
+}
+
+static cfg_t *make_parser(void)
+{
+	static cfg_opt_t user[] = {
+		CFG_STR_LIST("iam_ids", NULL, CFGF_NONE),
+		CFG_STR_LIST("services", NULL, CFGF_NONE),
+		CFG_STR_LIST("environment", NULL, CFGF_NONE),
+		CFG_INT_CB("export", CONFIG_EXPORT_DEFAULT, CFGF_NONE, parse_export),
+		CFG_END(),
+	};
+	static cfg_opt_t service[] = {
+		CFG_STR_LIST("environment", NULL, CFGF_NONE),
+		CFG_INT_CB("export", CONFIG_EXPORT_DEFAULT, CFGF_NONE, parse_export),
+		CFG_END(),
+	};
+	static cfg_opt_t top[] = {
+		CFG_STR("endpoint", DEFAULT_ENDPOINT, CFGF_NONE),
+		CFG_STR_LIST("issuer", NULL, CFGF_NONE),
+		CFG_STR_LIST("accounts", NULL, CFGF_NONE),
+		CFG_STR_LIST("environment", default_environment, CFGF_NONE),
+		CFG_STR("client_id", NULL, CFGF_NONE),
+		CFG_STR("client_secret", NULL, CFGF_NONE),
+		CFG_STR("scope", NULL, CFGF_NONE),
+		CFG_STR("ca_file", NULL, CFGF_NONE),
+		CFG_STR("ca_path", NULL, CFGF_NONE),
+		CFG_STR("proxy", NULL, CFGF_NONE),
+		CFG_INT_CB("minimum_uid", DEFAULT_MINIMUM_UID, CFGF_NONE, parse_uid),
+		CFG_BOOL("allow_root", cfg_false, CFGF_NONE),
+		CFG_SEC("user", user, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("service", service, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_END(),
+	};
+	static const char *const checked[] = {
+		"endpoint", "issuer", "accounts", "environment", "client_id", "client_secret",
+		"scope", "ca_file", "ca_path", "proxy", "user|iam_ids", "user|services",
+		"user|environment", "service|environment",
+	};
+	cfg_t *cfg = cfg_init(top, CFGF_NONE);
+
+	if (!cfg)
+		return NULL;
+	(void)cfg_set_error_function(cfg, on_error);
+	for (size_t i = 0; i < sizeof checked / sizeof checked[0]; i++)
+		(void)cfg_set_validate_func(cfg, checked[i], check_value);
+	(void)cfg_set_validate_func(cfg, "user", check_block);
+	(void)cfg_set_validate_func(cfg, "service", check_block);
+	return cfg;
+}
+
+/* The whole file, to be wiped and freed; NULL after fail(). */
+static char *read_file(int fd, const char *path, size_t *ret_len, struct stat *ret_st)
+{
+	const char *fault;
+	char *text;
+	size_t len = 0, size;
+
+	if (fstat(fd, ret_st) != 0)
+		return fail("%s: %s", path, strerrordesc_np(errno)), NULL;
+	fault = trust_fault(ret_st);
+	if (fault)
+		return fail("%s %s", path, fault), NULL;
+	if (ret_st->st_size > FILE_MAX)
+		return fail("%s is larger than 16 MiB", path), NULL;
+	size = (size_t)ret_st->st_size;
+	text = malloc(size + 1);
+	if (!text)
+		return fail("%s: out of memory", path), NULL;
+	while (len < size) {
+		ssize_t n = read(fd, text + len, size - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			(void)fail("%s: %s", path, n < 0 ? strerrordesc_np(errno) : "cut short");
+			explicit_bzero(text, size);
+			free(text);
+			return NULL;
+		}
+		len += (size_t)n;
+	}
+	*ret_len = len;
+	return text;
+}
+
+static bool parse_text(cfg_t *cfg, const char *path, char *text, size_t len)
+{
+	const char *word, *fault;
+	size_t word_len;
+	unsigned int line;
+	FILE *fp;
+	int rc;
+
+	fault = config_syntax_fault(text, len, &line, &word, &word_len);
+	if (fault)
+		return fail("%s:%u: %s (near \"%.*s\")", path, line, fault,
+			    (int)(word_len < 60 ? word_len : 60), word);
+	free(cfg->filename);
+	cfg->filename = strdup(path);
+	fp = len > 0 ? fmemopen(text, len, "r") : NULL;
+	if (len == 0)
+		return true;
+	if (!fp || !cfg->filename) {
+		if (fp)
+			(void)fclose(fp);
+		return fail("%s: out of memory", path);
+	}
+	errno = 0; /* libconfuse takes an old ERANGE for its own */
+	rc = cfg_parse_fp(cfg, fp);
+	(void)fclose(fp);
+	if (rc == CFG_SUCCESS)
+		return true;
+	if (!report.text[0])
+		(void)fail("%s:%d: cannot be parsed", path, cfg->line);
+	return false;
+}
+
+static bool load_file(cfg_t *cfg, int folder, const char *name, const char *path)
+{
+	struct stat st;
+	size_t len = 0;
+	char *text;
+	bool ok, had_secret = cfg_getstr(cfg, "client_secret") != NULL;
+	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return fail("%s: %s", path,
+			    errno == ELOOP ? "is a symbolic link" : strerrordesc_np(errno));
+	text = read_file(fd, path, &len, &st);
+	(void)close(fd);
+	if (!text)
+		return false;
+	ok = parse_text(cfg, path, text, len);
+	explicit_bzero(text, len);
+	free(text);
+	if (ok && !had_secret && cfg_getstr(cfg, "client_secret") && (st.st_mode & S_IROTH))
+		return fail("%s holds client_secret but may be read by everybody; chmod 0640 it",
+			    path);
+	return ok;
+}
+
+static int is_conf(const struct dirent *d)
+{
+	size_t len = strlen(d->d_name);
+
+	return d->d_name[0] != '.' && len > 5 && strcmp(d->d_name + len - 5, ".conf") == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name); /* not by locale */
+}
+
+/* The folder steers a login as much as a file in it does. */
+static bool check_folder(int fd, const char *path)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return fail("%s: %s", path, strerrordesc_np(errno));
+	if (st.st_uid != 0 && (geteuid() == 0 || st.st_uid != geteuid()))
+		return fail("%s is not owned by root", path);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return fail("%s may be written by others than its owner; expected mode 0755 or "
+			    "stricter", path);
+	return true;
+}
+
+static bool load_files(cfg_t *cfg, int fd, const char *folder)
+{
+	struct dirent **entry = NULL;
+	int n = scandirat(fd, ".", &entry, is_conf, by_name);
+	bool ok = n >= 0;
+
+	if (!ok)
+		(void)fail("%s: %s", folder, strerrordesc_np(errno));
+	for (int i = 0; i < n; i++) {
+		char *path = NULL;
+
+		if (ok) {
+			ok = asprintf(&path, "%s/%s", folder, entry[i]->d_name) >= 0
+				     ? load_file(cfg, fd, entry[i]->d_name, path)
+				     : fail("%s: out of memory", folder);
+			free(path);
+		}
+		free(entry[i]);
+	}
+	free(entry);
+	return ok;
+}
+
+static bool load_folder(cfg_t *cfg, const char *config_path)
+{
+	char *folder = NULL;
+	bool ok;
+	int fd;
+
+	if (asprintf(&folder, "%s.d", config_path) < 0)
+		return fail("out of memory");
+	fd = open(folder, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_DIRECTORY);
+	if (fd < 0)
+		ok = errno == ENOENT ? true : fail("%s: %s", folder, strerrordesc_np(errno));
+	else
+		ok = check_folder(fd, folder) && load_files(cfg, fd, folder);
+	if (fd >= 0)
+		(void)close(fd);
+	free(folder);
+	return ok;
+}
+
+static struct config_list list(cfg_t *cfg, const char *key)
+{
+	return (struct config_list){ .opt = cfg_getopt(cfg, key) };
+}
+
+static bool finish(cfg_t *cfg, const char *path, struct config *c)
+{
+	*c = (struct config){
+		.cfg = cfg,
+		.endpoint = config_value_endpoint(cfg_getstr(cfg, "endpoint")),
+		.client_id = cfg_getstr(cfg, "client_id"),
+		.client_secret = cfg_getstr(cfg, "client_secret"),
+		.scope = cfg_getstr(cfg, "scope"),
+		.ca_file = cfg_getstr(cfg, "ca_file"),
+		.ca_path = cfg_getstr(cfg, "ca_path"),
+		.proxy = cfg_getstr(cfg, "proxy"),
+		.issuer = list(cfg, "issuer"),
+		.accounts = list(cfg, "accounts"),
+		.environment = list(cfg, "environment"),
+		.minimum_uid = (uint32_t)cfg_getint(cfg, "minimum_uid"),
+		.allow_root = cfg_getbool(cfg, "allow_root"),
+	};
+	if (!c->endpoint)
+		return fail("%s: out of memory", path);
+	if (!c->client_id != !c->client_secret)
+		return fail("%s: client_id and client_secret go together; only %s is set", path,
+			    c->client_id ? "client_id" : "client_secret");
+	return true;
+}
+
+bool config_load(const char *path, struct config *ret, char *why, size_t why_len)
+{
+	struct config c = { 0 };
+	cfg_t *cfg;
+
+	report.text = why;
+	report.len = why_len;
+	why[0] = '\0';
+	cfg = make_parser();
+	if (!cfg)
+		return fail("%s: out of memory", path);
+	if (load_file(cfg, AT_FDCWD, path, path) && load_folder(cfg, path) &&
+	    finish(cfg, path, &c)) {
+		*ret = c;
+		return true;
+	}
+	free(c.endpoint);
+	(void)cfg_free(cfg);
+	return false;
+}
+
+void config_free(struct config *config)
+{
+	if (config->client_secret)
+		explicit_bzero((char *)(uintptr_t)config->client_secret,
+			       strlen(config->client_secret));
+	free(config->endpoint);
+	if (config->cfg)
+		(void)cfg_free(config->cfg);
+	*config = (struct config){ 0 };
+}
+
+size_t config_list_len(struct config_list l)
+{
+	return l.opt ? cfg_opt_size((cfg_opt_t *)(uintptr_t)l.opt) : 0;
+}
+
+const char *config_list_get(struct config_list l, size_t i)
+{
+	return cfg_opt_getnstr((cfg_opt_t *)(uintptr_t)l.opt, (unsigned int)i);
+}
+
+bool config_list_has(struct config_list l, const char *text)
+{
+	for (size_t i = 0; i < config_list_len(l); i++)
+		if (strcmp(config_list_get(l, i), text) == 0)
+			return true;
+	return false;
+}
+
+bool config_find_user(const struct config *config, const char *name, struct config_user *ret)
+{
+	cfg_t *block = cfg_gettsec(config->cfg, "user", name);
+
+	*ret = (struct config_user){ 0 };
+	if (!block)
+		return false;
+	ret->iam_ids = list(block, "iam_ids");
+	ret->services = list(block, "services");
+	ret->environment = list(block, "environment");
+	ret->export = (enum config_export)cfg_getint(block, "export");
+	return true;
+}
+
+bool config_find_service(const struct config *config, const char *name,
+			 struct config_service *ret)
+{
+	cfg_t *block = cfg_gettsec(config->cfg, "service", name);
+
+	*ret = (struct config_service){ 0 };
+	if (!block)
+		return false;
+	ret->environment = list(block, "environment");
+	ret->export = (enum config_export)cfg_getint(block, "export");
+	return true;
+}

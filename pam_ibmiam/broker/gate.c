@@ -1,0 +1,84 @@
+/* The shape of an API key.  See gate.h. */
+#include "gate.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Decodes one character; returns its bytes, or 0 when it is malformed: overlong, a
+ * surrogate, out of range, or cut off. */
+static size_t utf8_decode(const unsigned char *s, uint32_t *ret)
+{
+	static const struct {
+		unsigned char mask, lead;
+		uint32_t min;
+	} form[] = { { 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 },
+		     { 0xf8, 0xf0, 0x10000 } };
+
+	for (size_t n = 0; n < sizeof form / sizeof form[0]; n++) {
+		uint32_t c = s[0] & (unsigned char)~form[n].mask;
+
+		if ((s[0] & form[n].mask) != form[n].lead)
+			continue;
+		for (size_t i = 1; i <= n; i++) {
+			if ((s[i] & 0xc0) != 0x80) /* a NUL ends it here too */
+				return 0;
+			c = c << 6 | (s[i] & 0x3f);
+		}
+		if (c < form[n].min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+			return 0;
+		*ret = c;
+		return n + 1;
+	}
+	return 0;
+}
+
+bool gate_printable(const char *text, unsigned int *count)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	unsigned int characters = 0;
+	uint32_t c = 0;
+
+	while (*s) {
+		size_t n = utf8_decode(s, &c);
+
+		if (n == 0 || c < 0x20 || (c >= 0x7f && c <= 0x9f))
+			return false;
+		s += n;
+		characters++;
+	}
+	if (count)
+		*count += characters;
+	return true;
+}
+
+const char *gate_fault(const char *answer)
+{
+	unsigned int characters = 0;
+
+	if (!answer || !answer[0])
+		return "the answer is empty";
+	if (strlen(answer) > GATE_BYTES_MAX)
+		return "the answer is over 510 bytes, which PAM may have cut";
+	if (!gate_printable(answer, &characters))
+		return "the answer holds control characters or is not UTF-8, so it is no API key";
+	if (characters < GATE_CHARACTERS_MIN)
+		return "the answer is under 32 characters, so it is no API key";
+	return NULL;
+}
+
+const char *gate_hint(const char *key)
+{
+	size_t len = strlen(key);
+
+	if (len == 0)
+		return NULL;
+	if (strncmp(key, "ApiKey-", 7) == 0)
+		return "it looks like the id of a key (ApiKey-...), not like its value";
+	if (strchr("{\"", key[0]) || strchr("}\"", key[len - 1]))
+		return "it begins or ends with a brace or quote, as if pasted from a file";
+	if (key[0] == ' ' || key[len - 1] == ' ')
+		return "it begins or ends with a space";
+	return NULL;
+}

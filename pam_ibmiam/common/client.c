@@ -1,0 +1,157 @@
+/* One request, one reply.  See client.h. */
+#include "client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "deadline.h"
+#include "spawn.h"
+#include "trust.h"
+
+/* The broker gets a little less time than we have, so that its own, better answer
+ * ("DNS did not answer") comes before ours ("no answer"). */
+static uint32_t budget_ms(int64_t deadline_ms)
+{
+	int left = deadline_left_ms(deadline_ms);
+	int margin = left / 10 < 250 ? left / 10 : 250;
+
+	left -= margin;
+	return left > CLIENT_BUDGET_MAX_MS ? CLIENT_BUDGET_MAX_MS : (uint32_t)left;
+}
+
+static bool __attribute__((format(printf, 3, 4)))
+fail(struct client_fault *fault, enum ibmiam_result result, const char *format, ...)
+{
+	va_list ap;
+
+	fault->result = result;
+	va_start(ap, format);
+	(void)vsnprintf(fault->text, sizeof fault->text, format, ap);
+	va_end(ap);
+	return false;
+}
+
+static bool check_program(const char *path, struct client_fault *fault)
+{
+	struct stat st;
+	const char *why;
+
+	if (stat(path, &st) != 0)
+		return fail(fault, IBMIAM_BROKER_ERROR, "cannot find the broker %s: %s", path,
+			    strerrordesc_np(errno));
+	why = trust_fault(&st);
+	if (why)
+		return fail(fault, IBMIAM_BROKER_ERROR, "the broker %s %s", path, why);
+	if (!(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
+		return fail(fault, IBMIAM_BROKER_ERROR, "the broker %s is not executable", path);
+	return true;
+}
+
+/* One datagram in at most buf->cap bytes: its length, 0 at end of file, or an errno
+ * negated (-ETIMEDOUT at the deadline, -EMSGSIZE when it was longer). */
+static ssize_t receive(int fd, struct secret *buf, int64_t deadline_ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct iovec iov = { .iov_base = buf->data, .iov_len = buf->cap };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	do
+		n = poll(&p, 1, deadline_left_ms(deadline_ms));
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return -ETIMEDOUT;
+	do
+		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == ECONNRESET ? 0 : -errno;
+	/* No descriptors are expected; the kernel has dropped any for want of room. */
+	return msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : n;
+}
+
+static bool check_reply(ssize_t n, const struct secret *buf, struct wire_reply *reply,
+			struct client_fault *fault)
+{
+	const char *why;
+
+	if (n == -ETIMEDOUT)
+		return fail(fault, IBMIAM_UNAVAILABLE, "no answer before the deadline");
+	if (n < 0)
+		return fail(fault, IBMIAM_BROKER_ERROR, "the broker's reply cannot be read: %s",
+			    strerrordesc_np((int)-n));
+	if (n == 0)
+		return fail(fault, IBMIAM_BROKER_ERROR, "the broker ended without a reply");
+	why = wire_decode(&wire_reply_message, buf->data, (size_t)n, reply);
+	if (why)
+		return fail(fault, IBMIAM_BROKER_ERROR, "the broker breaks the protocol: %s", why);
+	if (reply->result == IBMIAM_ALLOWED && (!reply->iam_id || !reply->account))
+		return fail(fault, IBMIAM_BROKER_ERROR,
+			    "the broker breaks the protocol: allowed, but without an identity");
+	if (reply->result != IBMIAM_ALLOWED && reply->environment)
+		return fail(fault, IBMIAM_BROKER_ERROR,
+			    "the broker breaks the protocol: refused, but with an environment");
+	return true;
+}
+
+/* Adds what is known of the broker's end to a fault: a hint only, never the verdict. */
+static void explain(int status, const char *program, struct client_fault *fault)
+{
+	size_t len = strlen(fault->text);
+
+	if (fault->result != IBMIAM_BROKER_ERROR || status == 0)
+		return;
+	if (status == SPAWN_EXEC_FAILED)
+		(void)snprintf(fault->text, sizeof fault->text, "the broker %s could not be executed",
+			       program);
+	else if (status > 128)
+		(void)snprintf(fault->text + len, sizeof fault->text - len, " (ended by signal %d)",
+			       status - 128);
+	else if (status > 0)
+		(void)snprintf(fault->text + len, sizeof fault->text - len, " (exit status %d)",
+			       status);
+}
+
+bool client_ask(const struct client_broker *broker, struct wire_request *request,
+		int64_t deadline_ms, struct secret *buf, struct wire_reply *reply,
+		struct client_fault *fault)
+{
+	SECRET_AUTO(message);
+	const char *why;
+	struct spawn child;
+	bool ok = false;
+	int error, status;
+	ssize_t n;
+
+	request->budget_ms = budget_ms(deadline_ms);
+	/* One byte more than a message may have, so that a longer one is noticed. */
+	if (!secret_init(&message, WIRE_MESSAGE_MAX) || !secret_init(buf, WIRE_MESSAGE_MAX + 1))
+		return fail(fault, IBMIAM_BROKER_ERROR, "out of memory");
+	why = wire_encode(&wire_request_message, request, &message);
+	if (why)
+		return fail(fault, IBMIAM_BROKER_ERROR, "the request cannot be sent: %s", why);
+	if (!check_program(broker->program, fault))
+		return false;
+	error = spawn_begin(broker->program, broker->config, &child);
+	if (error)
+		return fail(fault, IBMIAM_BROKER_ERROR, "cannot start the broker %s: %s",
+			    broker->program, strerrordesc_np(error));
+
+	do
+		n = send(child.fd, message.data, message.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	/* A broker that is already gone shows as an end of file below. */
+	secret_clear(&message);
+	n = receive(child.fd, buf, deadline_ms);
+	if (n > 0)
+		buf->len = (size_t)n;
+	ok = check_reply(n, buf, reply, fault);
+	status = spawn_end(&child);
+	if (!ok)
+		explain(status, broker->program, fault);
+	return ok;
+}

@@ -1,0 +1,38 @@
+/*
+ * The asking side of the protocol: one request to a broker, one reply, within one
+ * deadline.  Used by the module and by the ibmiam command.  Never logs.
+ */
+#ifndef IBMIAM_CLIENT_H
+#define IBMIAM_CLIENT_H
+
+#include <stdbool.h>
+
+#include "result.h"
+#include "secret.h"
+#include "wire.h"
+
+/* Which broker to ask: absolute paths. */
+struct client_broker {
+	const char *program;
+	const char *config;
+};
+
+/* Why there is no reply. */
+struct client_fault {
+	enum ibmiam_result result; /* IBMIAM_UNAVAILABLE at the deadline, else IBMIAM_BROKER_ERROR */
+	char text[256];            /* one line for the log: what failed and what to do */
+};
+
+enum { CLIENT_BUDGET_MIN_MS = 1000, CLIENT_BUDGET_MAX_MS = 60000 };
+
+/*
+ * Sends *request (its budget_ms is overwritten) and waits for the reply, at most until
+ * the deadline (deadline.h); ending the broker may add SPAWN_GRACE_MS.  On true *reply is
+ * filled and points into *buf, which the caller frees; buf must be empty on entry.  On
+ * false *fault is filled.  Either way no process and no descriptor is left.
+ */
+bool client_ask(const struct client_broker *broker, struct wire_request *request,
+		int64_t deadline_ms, struct secret *buf, struct wire_reply *reply,
+		struct client_fault *fault);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * Starts the one-shot broker from inside a host process without disturbing it: no
+ * SIGCHLD, nothing for the host's own wait() to find, no inherited environment,
+ * descriptor, signal or working directory.
+ */
+#ifndef IBMIAM_SPAWN_H
+#define IBMIAM_SPAWN_H
+
+#include <sys/types.h>
+
+struct spawn {
+	int fd;       /* our end of a SOCK_SEQPACKET pair; the broker's is its descriptor 0 */
+	pid_t keeper; /* the process between us and the broker */
+};
+
+/* Runs `program --config config` (both absolute paths).  Returns 0 and fills *ret, or an
+ * errno with *ret untouched.  Does not wait for the program; that it could not be
+ * executed shows as an end of file on fd and SPAWN_EXEC_FAILED from spawn_end(). */
+int spawn_begin(const char *program, const char *config, struct spawn *ret);
+
+enum { SPAWN_EXEC_FAILED = 127 };
+
+/* Closes fd, which ends the broker (it is killed after SPAWN_GRACE_MS), and waits for
+ * that, so that no process is left.  Returns its exit status, 128 + the signal that
+ * ended it, or -1 where that is unknown. */
+int spawn_end(struct spawn *s);
+
+enum { SPAWN_GRACE_MS = 300 };
+
+#endif

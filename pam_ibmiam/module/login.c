@@ -1,0 +1,145 @@
+/* From the prompt to the verdict.  See login.h. */
+#include "login.h"
+
+#include <security/pam_ext.h>
+#include <security/pam_modutil.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "client.h"
+#include "deadline.h"
+#include "report.h"
+#include "state.h"
+
+static const int pam_code[IBMIAM_RESULT_COUNT] = {
+	[IBMIAM_ALLOWED] = PAM_SUCCESS,
+	[IBMIAM_KEY_REJECTED] = PAM_AUTH_ERR,
+	[IBMIAM_DENIED] = PAM_PERM_DENIED,
+	[IBMIAM_USER_UNKNOWN] = PAM_USER_UNKNOWN,
+	[IBMIAM_THROTTLED] = PAM_MAXTRIES,
+	[IBMIAM_UNAVAILABLE] = PAM_AUTHINFO_UNAVAIL,
+	[IBMIAM_CONFIG_ERROR] = PAM_SERVICE_ERR,
+	[IBMIAM_BROKER_ERROR] = PAM_SERVICE_ERR,
+};
+
+struct attempt {
+	pam_handle_t *pamh;
+	int flags;
+	const struct options *opt;
+	const char *user;
+	const char *service;
+	int64_t left_ms; /* of the timeout; time spent at the prompt does not count */
+};
+
+static struct wire_reply refuse(enum ibmiam_result result, const char *reason)
+{
+	return (struct wire_reply){ .result = result, .reason = reason };
+}
+
+static struct wire_reply ask(struct attempt *a, const char *key, int64_t deadline_ms,
+			     struct secret *buf, struct client_fault *fault)
+{
+	const struct client_broker broker = { .program = a->opt->broker, .config = a->opt->config };
+	const struct passwd *pw = pam_modutil_getpwnam(a->pamh, a->user);
+	struct wire_reply reply;
+	struct wire_request request = {
+		.user = a->user,
+		.service = a->service,
+		.key = key[0] ? key : NULL,
+	};
+
+	if (!pw)
+		return refuse(IBMIAM_USER_UNKNOWN, "there is no such local account");
+	if (strlen(key) >= WIRE_KEY_MAX)
+		return refuse(IBMIAM_KEY_REJECTED, "the answer is far too long for an API key");
+	request.uid = pw->pw_uid;
+	if (!client_ask(&broker, &request, deadline_ms, buf, &reply, fault))
+		return refuse(fault->result, fault->text);
+	return reply;
+}
+
+/* One decision about one key: asked, logged, and remembered when it is yes. */
+static int decide(struct attempt *a, const char *key)
+{
+	SECRET_AUTO(buf);
+	struct client_fault fault;
+	struct wire_reply reply;
+	int64_t start_ms = deadline_now_ms();
+	int64_t elapsed_ms;
+
+	reply = ask(a, key, start_ms + a->left_ms, &buf, &fault);
+	elapsed_ms = deadline_now_ms() - start_ms;
+	a->left_ms = a->left_ms > elapsed_ms ? a->left_ms - elapsed_ms : 0;
+	if (reply.result == IBMIAM_ALLOWED && !state_remember(a->pamh, a->user, &reply))
+		reply = refuse(IBMIAM_BROKER_ERROR, "out of memory after IAM's yes");
+	report_decision(a->pamh, a->user, &reply, elapsed_ms);
+	report_to_user(a->pamh, a->flags, reply.result);
+	return pam_code[reply.result];
+}
+
+static int conversation_code(int code)
+{
+	return code == PAM_CONV_AGAIN || code == PAM_INCOMPLETE ? PAM_INCOMPLETE : PAM_CONV_ERR;
+}
+
+/* The key stays out of PAM_AUTHTOK: a module after this one must ask for its own
+ * password, and would get a key that it has no business with. */
+static int prompt_and_decide(struct attempt *a)
+{
+	char *key = NULL;
+	int code = pam_prompt(a->pamh, PAM_PROMPT_ECHO_OFF, &key, "%s", a->opt->prompt);
+
+	if (code == PAM_SUCCESS && key)
+		code = decide(a, key);
+	else
+		code = conversation_code(code);
+	if (code == PAM_CONV_ERR)
+		pam_syslog(a->pamh, LOG_ERR, "the conversation failed: no answer to the prompt");
+	if (key) {
+		explicit_bzero(key, strlen(key));
+		free(key);
+	}
+	return code;
+}
+
+static int authenticate_first_pass(struct attempt *a)
+{
+	const void *authtok = NULL;
+
+	if (pam_get_item(a->pamh, PAM_AUTHTOK, &authtok) != PAM_SUCCESS || !authtok) {
+		if (a->opt->use_first_pass)
+			pam_syslog(a->pamh, LOG_NOTICE, "use_first_pass, but no module before this "
+				   "one has asked for a password");
+		return PAM_AUTH_ERR;
+	}
+	return decide(a, authtok);
+}
+
+int login_authenticate(pam_handle_t *pamh, int flags, const struct options *opt)
+{
+	struct attempt a = {
+		.pamh = pamh,
+		.flags = flags,
+		.opt = opt,
+		.left_ms = (int64_t)opt->timeout_s * 1000,
+	};
+	const void *service = NULL;
+	int code;
+
+	state_reset(pamh);
+	code = pam_get_user(pamh, &a.user, NULL);
+	if (code != PAM_SUCCESS || !a.user)
+		return conversation_code(code);
+	if (pam_get_item(pamh, PAM_SERVICE, &service) != PAM_SUCCESS || !service)
+		return PAM_SERVICE_ERR;
+	a.service = service;
+	if (opt->use_first_pass)
+		return authenticate_first_pass(&a);
+	if (opt->try_first_pass) {
+		code = authenticate_first_pass(&a);
+		if (code != PAM_AUTH_ERR)
+			return code;
+	}
+	return prompt_and_decide(&a);
+}

@@ -1,0 +1,128 @@
+/* Arguments in /etc/pam.d, as a table.  See options.h. */
+#include "options.h"
+
+#include <limits.h>
+#include <security/pam_ext.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#ifndef IBMIAM_BROKER_PATH
+#define IBMIAM_BROKER_PATH "/usr/libexec/ibmiam-broker"
+#endif
+#ifndef IBMIAM_CONFIG_PATH
+#define IBMIAM_CONFIG_PATH "/etc/security/ibmiam.conf"
+#endif
+#define SOCKET_PATH "/run/ibmiam/broker.sock"
+
+enum { TIMEOUT_DEFAULT_S = 10, TIMEOUT_MIN_S = 1, TIMEOUT_MAX_S = 60, PROMPT_MAX = 200 };
+
+/* Each setter stores the value, or returns what it expects instead. */
+static const char *set_flag(void *to, const char *value)
+{
+	if (value)
+		return "takes no value";
+	*(bool *)to = true;
+	return NULL;
+}
+
+static const char *set_path(void *to, const char *value)
+{
+	if (!value || value[0] != '/' || strlen(value) >= PATH_MAX)
+		return "expects an absolute path";
+	*(const char **)to = value;
+	return NULL;
+}
+
+static const char *set_socket(void *to, const char *value)
+{
+	if (!value || (value[0] != '/' && strcmp(value, "none") != 0))
+		return "expects an absolute path, or none";
+	*(const char **)to = value;
+	return NULL;
+}
+
+static const char *set_prompt(void *to, const char *value)
+{
+	if (!value || value[0] == '\0' || strlen(value) > PROMPT_MAX)
+		return "expects a text of 1 to 200 bytes";
+	*(const char **)to = value;
+	return NULL;
+}
+
+static const char *set_timeout(void *to, const char *value)
+{
+	unsigned int n = 0;
+
+	for (const char *p = value; p && *p; p++) {
+		if (*p < '0' || *p > '9' || n > TIMEOUT_MAX_S)
+			return "expects whole seconds from 1 to 60";
+		n = n * 10 + (unsigned int)(*p - '0');
+	}
+	if (n < TIMEOUT_MIN_S || n > TIMEOUT_MAX_S)
+		return "expects whole seconds from 1 to 60";
+	*(unsigned int *)to = n;
+	return NULL;
+}
+
+static const struct {
+	const char *name;
+	const char *(*set)(void *to, const char *value);
+	size_t at;
+} table[] = {
+	{ "config", set_path, offsetof(struct options, config) },
+	{ "broker", set_path, offsetof(struct options, broker) },
+	{ "socket", set_socket, offsetof(struct options, socket) },
+	{ "timeout", set_timeout, offsetof(struct options, timeout_s) },
+	{ "prompt", set_prompt, offsetof(struct options, prompt) },
+	{ "debug", set_flag, offsetof(struct options, debug) },
+	{ "try_first_pass", set_flag, offsetof(struct options, try_first_pass) },
+	{ "use_first_pass", set_flag, offsetof(struct options, use_first_pass) },
+};
+enum { TABLE_LEN = sizeof table / sizeof table[0] };
+
+/* What is wrong with this argument, or NULL. */
+static const char *apply(const char *arg, bool seen[TABLE_LEN], struct options *ret)
+{
+	const char *equals = strchr(arg, '=');
+	size_t name_len = equals ? (size_t)(equals - arg) : strlen(arg);
+
+	for (size_t i = 0; i < TABLE_LEN; i++) {
+		if (strlen(table[i].name) != name_len || memcmp(table[i].name, arg, name_len) != 0)
+			continue;
+		if (seen[i])
+			return "is given twice";
+		seen[i] = true;
+		return table[i].set((char *)ret + table[i].at, equals ? equals + 1 : NULL);
+	}
+	return "is not an option of this module";
+}
+
+bool options_parse(pam_handle_t *pamh, int argc, const char **argv, struct options *ret)
+{
+	bool seen[TABLE_LEN] = { false };
+
+	*ret = (struct options){
+		.config = IBMIAM_CONFIG_PATH,
+		.broker = IBMIAM_BROKER_PATH,
+		.socket = SOCKET_PATH,
+		.prompt = "IBM Cloud API key: ",
+		.timeout_s = TIMEOUT_DEFAULT_S,
+	};
+	for (int i = 0; i < argc; i++) {
+		const char *fault = apply(argv[i], seen, ret);
+
+		if (fault) {
+			pam_syslog(pamh, LOG_ERR, "option \"%.100s\" %s; every call is refused until "
+				   "/etc/pam.d is corrected", argv[i], fault);
+			return false;
+		}
+	}
+	if (ret->try_first_pass && ret->use_first_pass) {
+		pam_syslog(pamh, LOG_ERR, "options try_first_pass and use_first_pass exclude each "
+			   "other; every call is refused until /etc/pam.d is corrected");
+		return false;
+	}
+	return true;
+}

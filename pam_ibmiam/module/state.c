@@ -1,0 +1,225 @@
+/* The module's memory between calls.  See state.h. */
+#include "state.h"
+
+#include <security/pam_ext.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base64url.h"
+
+#define DATA_NAME "pam_ibmiam"
+#define STASH_VARIABLE "PAM_IBMIAM_STASH" /* never outlives setcred or open_session */
+
+enum { STASH_TEXT_MAX = WIRE_MESSAGE_MAX / 3 * 4 + 64 };
+
+struct state {
+	char *user;              /* whom authenticate allowed, NULL for nobody */
+	struct secret stash;     /* a wire_stash message, empty without one */
+	struct secret published; /* NUL-terminated names, one after the other */
+	char *published_to;      /* the only user who may have them, NULL for any */
+};
+
+static void forget(pam_handle_t *pamh, void *data, int error_status)
+{
+	struct state *s = data;
+
+	(void)pamh;
+	(void)error_status;
+	secret_free(&s->stash);
+	secret_free(&s->published);
+	free(s->published_to);
+	free(s->user);
+	free(s);
+}
+
+static struct state *get_state(pam_handle_t *pamh)
+{
+	const void *data = NULL;
+
+	if (pam_get_data(pamh, DATA_NAME, &data) != PAM_SUCCESS)
+		return NULL;
+	return (struct state *)(uintptr_t)data;
+}
+
+static struct state *make_state(pam_handle_t *pamh)
+{
+	struct state *s = get_state(pamh);
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof *s);
+	if (s && pam_set_data(pamh, DATA_NAME, s, forget) != PAM_SUCCESS) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static const char *item(pam_handle_t *pamh, int type)
+{
+	const void *value = NULL;
+
+	return pam_get_item(pamh, type, &value) == PAM_SUCCESS ? value : NULL;
+}
+
+/* Is this a host through which somebody who is already logged in becomes another? */
+static bool switches_user(pam_handle_t *pamh)
+{
+	const char *ruser = item(pamh, PAM_RUSER);
+
+	return ruser && ruser[0];
+}
+
+static void drop_stash(pam_handle_t *pamh)
+{
+	struct state *s = get_state(pamh);
+
+	if (s)
+		secret_free(&s->stash);
+	if (pam_getenv(pamh, STASH_VARIABLE))
+		(void)pam_putenv(pamh, STASH_VARIABLE); /* libpam wipes the value */
+}
+
+void state_reset(pam_handle_t *pamh)
+{
+	struct state *s = get_state(pamh);
+
+	drop_stash(pamh);
+	if (s) {
+		free(s->user);
+		s->user = NULL;
+	}
+}
+
+static bool put_variable(pam_handle_t *pamh, const struct secret *stash)
+{
+	static const char assign[] = STASH_VARIABLE "=";
+	SECRET_AUTO(text);
+
+	return secret_init(&text, STASH_TEXT_MAX) &&
+	       secret_append(&text, assign, sizeof assign - 1) &&
+	       base64url_encode(stash->data, stash->len, &text) && secret_append(&text, "", 1) &&
+	       pam_putenv(pamh, text.data) == PAM_SUCCESS;
+}
+
+static bool keep_stash(pam_handle_t *pamh, struct state *s, const struct wire_stash *stash)
+{
+	return secret_init(&s->stash, WIRE_MESSAGE_MAX) &&
+	       !wire_encode(&wire_stash_message, stash, &s->stash) &&
+	       (switches_user(pamh) || put_variable(pamh, &s->stash));
+}
+
+bool state_remember(pam_handle_t *pamh, const char *user, const struct wire_reply *reply)
+{
+	struct state *s = make_state(pamh);
+	const struct wire_stash stash = {
+		.user = user,
+		.export_to = reply->export_to,
+		.environment = reply->environment,
+		.environment_len = reply->environment_len,
+	};
+
+	if (!s)
+		return false;
+	state_reset(pamh);
+	s->user = strdup(user);
+	if (s->user && (!reply->environment || keep_stash(pamh, s, &stash)))
+		return true;
+	state_reset(pamh);
+	return false;
+}
+
+bool state_authenticated(pam_handle_t *pamh)
+{
+	const struct state *s = get_state(pamh);
+	const char *user = item(pamh, PAM_USER);
+
+	return s && s->user && user && strcmp(s->user, user) == 0;
+}
+
+/* Brings a stash that came through the environment into *to. */
+static bool take_variable(pam_handle_t *pamh, struct secret *to)
+{
+	const char *text = switches_user(pamh) ? NULL : pam_getenv(pamh, STASH_VARIABLE);
+
+	return text && secret_init(to, WIRE_MESSAGE_MAX + 64) &&
+	       base64url_decode(text, strlen(text), to);
+}
+
+/* Remembers the name in "NAME=value" for withdraw. */
+static bool note_name(struct secret *published, const char *entry)
+{
+	return secret_append(published, entry, strcspn(entry, "=")) &&
+	       secret_append(published, "", 1);
+}
+
+static void unset_published(pam_handle_t *pamh, struct state *s)
+{
+	for (const char *name = NULL;
+	     (name = wire_list_next(s->published.data, s->published.len, name)) != NULL;)
+		if (pam_getenv(pamh, name))
+			(void)pam_putenv(pamh, name);
+	secret_free(&s->published);
+	free(s->published_to);
+	s->published_to = NULL;
+}
+
+static int put_environment(pam_handle_t *pamh, const struct wire_stash *stash)
+{
+	struct state *s = make_state(pamh);
+	int count = 0;
+
+	if (!s)
+		return -1;
+	unset_published(pamh, s);
+	if (stash->export_to == WIRE_EXPORT_OWN && !(s->published_to = strdup(stash->user)))
+		return -1;
+	if (!secret_init(&s->published, WIRE_MESSAGE_MAX))
+		return -1;
+	for (const char *entry = NULL; (entry = wire_list_next(stash->environment,
+							       stash->environment_len, entry));
+	     count++) {
+		if (strchr(entry, '=') > entry && note_name(&s->published, entry) &&
+		    pam_putenv(pamh, entry) == PAM_SUCCESS)
+			continue;
+		unset_published(pamh, s);
+		return -1;
+	}
+	return count;
+}
+
+int state_publish(pam_handle_t *pamh)
+{
+	SECRET_AUTO(message);
+	struct state *s = get_state(pamh);
+	const char *user = item(pamh, PAM_USER);
+	struct wire_stash stash;
+	int count = 0;
+
+	if (s && s->published_to && (!user || strcmp(s->published_to, user) != 0))
+		unset_published(pamh, s);
+	if (s && s->stash.len > 0) {
+		message = s->stash; /* taken over: wiped at the end of this function */
+		s->stash = (struct secret){ 0 };
+	} else {
+		(void)take_variable(pamh, &message);
+	}
+	if (message.len > 0) {
+		if (wire_decode(&wire_stash_message, message.data, message.len, &stash) || !user)
+			count = -1;
+		else if (strcmp(stash.user, user) == 0 || stash.export_to == WIRE_EXPORT_TARGET)
+			count = put_environment(pamh, &stash);
+	}
+	drop_stash(pamh);
+	return count;
+}
+
+void state_withdraw(pam_handle_t *pamh)
+{
+	struct state *s = get_state(pamh);
+
+	drop_stash(pamh);
+	if (s)
+		unset_published(pamh, s);
+}

@@ -1,0 +1,52 @@
+# Tests and demo.  Every test is a program that speaks TAP; prove runs them all.
+#   make check          all of them, on a fresh Debian 12 too
+#   make check T="tests/module/*.t"    some of them
+
+BUILD_PACKAGES := gcc libc6-dev libpam0g-dev libcurl4-openssl-dev libcjson-dev libconfuse-dev
+TEST_PACKAGES  := libcmocka-dev pamtester openssh-server openssh-client sudo perl \
+	python3 python3-cryptography python3-tap procps binutils openssl curl
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+TEST_HOSTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/module/*.c tests/hosts/*.c))
+T := $(UNIT_TESTS) $(wildcard tests/*/*.t)
+
+deps:
+	@tests/deps $(BUILD_PACKAGES) $(TEST_PACKAGES)
+
+check: deps
+	@$(MAKE) --no-print-directory check-built
+
+check-built: all $(UNIT_TESTS) $(TEST_HOSTS)
+	@BUILD=$(abspath $(BUILD)) CC='$(CC)' prove --exec '' --timer $(T)
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(abspath $(BUILD)) tests/demo/demo
+
+bench: deps
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/logins
+	@BUILD=$(abspath $(BUILD)) tests/bench/bench
+
+# What unit tests link: everything but the entry points.
+TESTED := $(COMMON) $(filter-out %/main.o,$(BROKER))
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTED)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lcurl -lcjson -lconfuse
+
+$(BUILD)/tests/unit/%.o: ALL_CFLAGS += -Ipam_ibmiam/broker
+
+$(BUILD)/tests/module/%: $(BUILD)/tests/module/%.o
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -o $@ $^ -lpam -ldl -lpthread
+
+$(BUILD)/tests/hosts/%: $(BUILD)/tests/hosts/%.o
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -o $@ $^ -lpam -ldl -lpthread
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lpam
+
+.PHONY: deps check check-built demo bench
+.SECONDARY:
