@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <confuse.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -11,12 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config_file.h"
 #include "config_syntax.h"
 #include "config_value.h"
 #include "environment.h"
-#include "trust.h"
 
-enum { FILE_MAX = 16 * 1024 * 1024, DEFAULT_MINIMUM_UID = 1000 };
+enum { DEFAULT_MINIMUM_UID = 1000 };
 
 #define DEFAULT_ENDPOINT "https://iam.cloud.ibm.com"
 static char default_environment[] = /* libconfuse copies it, but asks for char * */
@@ -167,41 +166,6 @@ static cfg_t *make_parser(void)
 	return cfg;
 }
 
-/* The whole file, to be wiped and freed; NULL after fail(). */
-static char *read_file(int fd, const char *path, size_t *ret_len, struct stat *ret_st)
-{
-	const char *fault;
-	char *text;
-	size_t len = 0, size;
-
-	if (fstat(fd, ret_st) != 0)
-		return fail("%s: %s", path, strerrordesc_np(errno)), NULL;
-	fault = trust_fault(ret_st);
-	if (fault)
-		return fail("%s %s", path, fault), NULL;
-	if (ret_st->st_size > FILE_MAX)
-		return fail("%s is larger than 16 MiB", path), NULL;
-	size = (size_t)ret_st->st_size;
-	text = malloc(size + 1);
-	if (!text)
-		return fail("%s: out of memory", path), NULL;
-	while (len < size) {
-		ssize_t n = read(fd, text + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			(void)fail("%s: %s", path, n < 0 ? strerrordesc_np(errno) : "cut short");
-			explicit_bzero(text, size);
-			free(text);
-			return NULL;
-		}
-		len += (size_t)n;
-	}
-	*ret_len = len;
-	return text;
-}
-
 static bool parse_text(cfg_t *cfg, const char *path, char *text, size_t len)
 {
 	const char *word, *fault;
@@ -234,93 +198,56 @@ static bool parse_text(cfg_t *cfg, const char *path, char *text, size_t len)
 	return false;
 }
 
+/* A fault that is a sentence's end ("is not a regular file") or a bare reason. */
+static bool fail_file(const char *path, const char *fault)
+{
+	return fail("%s%s %s", path, fault[0] >= 'A' && fault[0] <= 'Z' ? ":" : "", fault);
+}
+
 static bool load_file(cfg_t *cfg, int folder, const char *name, const char *path)
 {
-	struct stat st;
-	size_t len = 0;
-	char *text;
+	struct config_file file = { 0 };
 	bool ok, had_secret = cfg_getstr(cfg, "client_secret") != NULL;
-	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	const char *fault = config_file_read(folder, name, &file);
 
-	if (fd < 0)
-		return fail("%s: %s", path,
-			    errno == ELOOP ? "is a symbolic link" : strerrordesc_np(errno));
-	text = read_file(fd, path, &len, &st);
-	(void)close(fd);
-	if (!text)
-		return false;
-	ok = parse_text(cfg, path, text, len);
-	explicit_bzero(text, len);
-	free(text);
-	if (ok && !had_secret && cfg_getstr(cfg, "client_secret") && (st.st_mode & S_IROTH))
-		return fail("%s holds client_secret but may be read by everybody; chmod 0640 it",
-			    path);
+	if (fault)
+		return fail_file(path, fault);
+	ok = parse_text(cfg, path, file.text, file.len);
+	if (ok && !had_secret && cfg_getstr(cfg, "client_secret") && file.world_readable)
+		ok = fail("%s holds client_secret but may be read by everybody; chmod 0640 it", path);
+	config_file_free(&file);
 	return ok;
 }
 
-static int is_conf(const struct dirent *d)
+static bool load_entry(cfg_t *cfg, int fd, const char *folder, const char *name)
 {
-	size_t len = strlen(d->d_name);
+	char *path = NULL;
+	bool ok;
 
-	return d->d_name[0] != '.' && len > 5 && strcmp(d->d_name + len - 5, ".conf") == 0;
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name); /* not by locale */
-}
-
-/* The folder steers a login as much as a file in it does. */
-static bool check_folder(int fd, const char *path)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return fail("%s: %s", path, strerrordesc_np(errno));
-	if (st.st_uid != 0 && (geteuid() == 0 || st.st_uid != geteuid()))
-		return fail("%s is not owned by root", path);
-	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		return fail("%s may be written by others than its owner; expected mode 0755 or "
-			    "stricter", path);
-	return true;
-}
-
-static bool load_files(cfg_t *cfg, int fd, const char *folder)
-{
-	struct dirent **entry = NULL;
-	int n = scandirat(fd, ".", &entry, is_conf, by_name);
-	bool ok = n >= 0;
-
-	if (!ok)
-		(void)fail("%s: %s", folder, strerrordesc_np(errno));
-	for (int i = 0; i < n; i++) {
-		char *path = NULL;
-
-		if (ok) {
-			ok = asprintf(&path, "%s/%s", folder, entry[i]->d_name) >= 0
-				     ? load_file(cfg, fd, entry[i]->d_name, path)
-				     : fail("%s: out of memory", folder);
-			free(path);
-		}
-		free(entry[i]);
-	}
-	free(entry);
+	if (asprintf(&path, "%s/%s", folder, name) < 0)
+		return fail("%s: out of memory", folder);
+	ok = load_file(cfg, fd, name, path);
+	free(path);
 	return ok;
 }
 
 static bool load_folder(cfg_t *cfg, const char *config_path)
 {
+	struct dirent **entries;
+	const char *fault;
 	char *folder = NULL;
 	bool ok;
-	int fd;
+	int fd, n;
 
 	if (asprintf(&folder, "%s.d", config_path) < 0)
-		return fail("out of memory");
-	fd = open(folder, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_DIRECTORY);
-	if (fd < 0)
-		ok = errno == ENOENT ? true : fail("%s: %s", folder, strerrordesc_np(errno));
-	else
-		ok = check_folder(fd, folder) && load_files(cfg, fd, folder);
+		return fail("%s: out of memory", config_path);
+	fault = config_file_list(folder, &fd, &entries, &n);
+	ok = fault ? fail_file(folder, fault) : true;
+	for (int i = 0; i < n; i++) {
+		ok = ok && load_entry(cfg, fd, folder, entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
 	if (fd >= 0)
 		(void)close(fd);
 	free(folder);

@@ -11,16 +11,15 @@
 #include <sys/random.h>
 
 #include "deadline.h"
+#include "iam_message.h"
 
 #ifndef IBMIAM_VERSION
 #define IBMIAM_VERSION "0"
 #endif
 
 #define SYSTEM_CA_PATH "/etc/ssl/certs"
-#define API_KEY_GRANT "urn:ibm:params:oauth:grant-type:apikey"
 
 enum {
-	FORM_MAX = 16 * 1024,
 	HEADERS_MAX = 64 * 1024, /* bytes; libcurl keeps them all */
 	RETRY_PAUSE_MIN_MS = 100, /* before the retry of a 5xx; up to three times as long, */
 	RETRY_PAUSE_SPREAD_MS = 200, /* so that many hosts do not come back in step */
@@ -49,95 +48,6 @@ static uint32_t random_u32(void)
 
 	/* Only spreads retries: without randomness they are merely not spread. */
 	return getrandom(&r, sizeof r, 0) == (ssize_t)sizeof r ? r : 0;
-}
-
-/* A random UUID (RFC 9562, version 4). */
-static bool make_uuid(char ret[37])
-{
-	unsigned char b[16];
-
-	if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
-		return false;
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
-	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	(void)snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		       b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11],
-		       b[12], b[13], b[14], b[15]);
-	return true;
-}
-
-/* application/x-www-form-urlencoded, every byte that is not a letter or digit escaped:
- * a user-made key may hold anything. */
-static bool append_form(struct secret *form, const char *name, const char *value)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-
-	if ((form->len > 0 && !secret_append(form, "&", 1)) ||
-	    !secret_append(form, name, strlen(name)) || !secret_append(form, "=", 1))
-		return false;
-	for (; *value; value++) {
-		unsigned char c = (unsigned char)*value;
-		const char escaped[3] = { '%', hex[c >> 4], hex[c & 15] };
-		bool as_is = strchr(plain, c) != NULL;
-
-		if (!secret_append(form, as_is ? value : escaped, as_is ? 1 : 3))
-			return false;
-	}
-	return true;
-}
-
-static bool make_form(struct exchange *x, const char *api_key)
-{
-	return secret_init(&x->form, FORM_MAX) &&
-	       append_form(&x->form, "grant_type", API_KEY_GRANT) &&
-	       append_form(&x->form, "apikey", api_key) &&
-	       append_form(&x->form, "response_type", "cloud_iam") &&
-	       (!x->config->scope || append_form(&x->form, "scope", x->config->scope));
-}
-
-static bool add_header(struct exchange *x, const char *text)
-{
-	struct curl_slist *longer = curl_slist_append(x->headers, text);
-
-	if (longer)
-		x->headers = longer;
-	return longer != NULL;
-}
-
-/* "ibm-cloud-tenant: id,id": IAM then issues a token only for one of our accounts. */
-static bool add_tenants(struct exchange *x)
-{
-	SECRET_AUTO(line); /* not secret, but a buffer with a limit */
-	size_t n = config_list_len(x->config->accounts);
-
-	if (!secret_init(&line, FORM_MAX) || !secret_append(&line, "ibm-cloud-tenant: ", 18))
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		const char *account = config_list_get(x->config->accounts, i);
-
-		/* Too many for a header: the token's account is checked all the same. */
-		if (line.len + strlen(account) + 2 > 4096)
-			return true;
-		if ((i > 0 && !secret_append(&line, ",", 1)) ||
-		    !secret_append(&line, account, strlen(account)))
-			return false;
-	}
-	return secret_append(&line, "", 1) && add_header(x, line.data);
-}
-
-static bool make_headers(struct exchange *x)
-{
-	char line[64 + 37];
-
-	curl_slist_free_all(x->headers);
-	x->headers = NULL;
-	if (!make_uuid(x->answer->correlation_id))
-		return false;
-	(void)snprintf(line, sizeof line, "X-Correlation-ID: %s", x->answer->correlation_id);
-	return add_header(x, "Content-Type: application/x-www-form-urlencoded") &&
-	       add_header(x, "Accept: application/json") && add_header(x, "Expect:") &&
-	       add_header(x, line) && add_tenants(x);
 }
 
 static size_t on_body(char *data, size_t size, size_t n, void *user)
@@ -251,7 +161,11 @@ static CURLcode prepare(struct exchange *x)
 {
 	long left = deadline_left_ms(x->deadline_ms);
 
-	if (!make_headers(x))
+	curl_slist_free_all(x->headers);
+	x->headers = NULL;
+	if (iam_message_uuid(x->answer->correlation_id))
+		x->headers = iam_message_headers(x->config, x->answer->correlation_id);
+	if (!x->headers)
 		return CURLE_OUT_OF_MEMORY;
 	x->answer->http_status = 0;
 	x->answer->transaction_id[0] = '\0';
@@ -352,7 +266,8 @@ static CURLcode request(struct exchange *x)
 	return request_once(x);
 }
 
-static bool fail(struct exchange *x, CURLcode rc)
+/* Says for the log why there is no answer. */
+static void explain(struct exchange *x, CURLcode rc)
 {
 	struct iam_answer *a = x->answer;
 	const char *detail = x->error[0] ? x->error : curl_easy_strerror(rc);
@@ -367,7 +282,6 @@ static bool fail(struct exchange *x, CURLcode rc)
 	else
 		(void)snprintf(a->fault, sizeof a->fault, "no answer from %.200s: %.180s (curl %d)",
 			       x->config->endpoint, detail, (int)rc);
-	return false;
 }
 
 bool iam_request_token(const struct config *config, const char *api_key, int host_fd,
@@ -382,12 +296,13 @@ bool iam_request_token(const struct config *config, const char *api_key, int hos
 	(void)snprintf(x->url, sizeof x->url, "%s/identity/token", config->endpoint);
 	x->multi = curl_multi_init();
 	x->easy = curl_easy_init();
-	if (x->multi && x->easy && secret_init(&ret->body, IAM_BODY_MAX) && make_form(x, api_key))
+	if (x->multi && x->easy && secret_init(&ret->body, IAM_BODY_MAX) &&
+	    iam_message_form(config, api_key, &x->form))
 		rc = configure(x);
 	if (rc == CURLE_OK)
 		rc = request(x);
 	if (rc != CURLE_OK)
-		(void)fail(x, rc);
+		explain(x, rc);
 	curl_easy_cleanup(x->easy);
 	(void)curl_multi_cleanup(x->multi);
 	curl_slist_free_all(x->headers);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "iam_message.h"
 #include "result.h"
 #include "secret.h"
 
@@ -18,7 +19,7 @@ struct iam_answer {
 	long http_status;   /* of the last complete answer, 0 without one */
 	struct secret body; /* of that answer */
 	char transaction_id[IAM_HEADER_ID_MAX + 1]; /* IAM's, "" without one */
-	char correlation_id[37];                    /* ours: a UUID, fresh each request */
+	char correlation_id[IAM_UUID_LEN + 1];      /* ours: a UUID, fresh each request */
 	char fault[448];    /* without an answer: what failed, for the log */
 	enum ibmiam_result fault_result; /* IBMIAM_UNAVAILABLE, or IBMIAM_CONFIG_ERROR */
 };
