@@ -166,18 +166,33 @@ static cfg_t *make_parser(void)
 	return cfg;
 }
 
+static bool is_known(const cfg_opt_t *opts, const char *name, size_t len)
+{
+	for (; opts->name; opts++) {
+		if (strlen(opts->name) == len && memcmp(opts->name, name, len) == 0)
+			return true;
+		if (opts->subopts && is_known(opts->subopts, name, len))
+			return true;
+	}
+	return false;
+}
+
+static bool fail_syntax(const cfg_t *cfg, const char *path, const struct config_syntax_fault *f)
+{
+	/* What looks like a key may be a part of a secret that lacks its quotes. */
+	if (!is_known(cfg->opts, f->key, f->key_len))
+		return fail("%s:%u: %s", path, f->line, f->text);
+	return fail("%s:%u: %.*s: %s", path, f->line, (int)f->key_len, f->key, f->text);
+}
+
 static bool parse_text(cfg_t *cfg, const char *path, char *text, size_t len)
 {
-	const char *word, *fault;
-	size_t word_len;
-	unsigned int line;
+	struct config_syntax_fault fault;
 	FILE *fp;
 	int rc;
 
-	fault = config_syntax_fault(text, len, &line, &word, &word_len);
-	if (fault)
-		return fail("%s:%u: %s (near \"%.*s\")", path, line, fault,
-			    (int)(word_len < 60 ? word_len : 60), word);
+	if (config_syntax_check(text, len, &fault) != 0)
+		return fail_syntax(cfg, path, &fault);
 	free(cfg->filename);
 	cfg->filename = strdup(path);
 	fp = len > 0 ? fmemopen(text, len, "r") : NULL;
@@ -207,13 +222,15 @@ static bool fail_file(const char *path, const char *fault)
 static bool load_file(cfg_t *cfg, int folder, const char *name, const char *path)
 {
 	struct config_file file = { 0 };
-	bool ok, had_secret = cfg_getstr(cfg, "client_secret") != NULL;
+	cfg_opt_t *secret = cfg_getopt(cfg, "client_secret");
 	const char *fault = config_file_read(folder, name, &file);
+	bool ok;
 
 	if (fault)
 		return fail_file(path, fault);
+	secret->flags &= ~CFGF_MODIFIED;
 	ok = parse_text(cfg, path, file.text, file.len);
-	if (ok && !had_secret && cfg_getstr(cfg, "client_secret") && file.world_readable)
+	if (ok && (secret->flags & CFGF_MODIFIED) && file.world_readable)
 		ok = fail("%s holds client_secret but may be read by everybody; chmod 0640 it", path);
 	config_file_free(&file);
 	return ok;

@@ -1,19 +1,24 @@
 /*
- * A first, lexical look at a configuration file, for what libconfuse 3.3 lets through
- * although it is almost certainly a mistake: a key set twice, a section or string that
- * is never closed, "${VARIABLE}" taken from the environment, escapes such as "\0" that
- * cut a value off, characters that it silently skips.  Also what would make its line
- * numbers wrong (block comments, strings over several lines).
+ * A first look at a configuration file, before libconfuse: its grammar without what
+ * libconfuse 3.3 lets through although it is almost certainly a mistake (a key set twice
+ * or in quotes, a section that is never closed, "${VARIABLE}" taken from the environment,
+ * escapes such as "\0" that cut a value off, characters that it silently skips), and
+ * without what makes it count lines wrong (comments, strings over several lines).
  */
 #ifndef IBMIAM_CONFIG_SYNTAX_H
 #define IBMIAM_CONFIG_SYNTAX_H
 
 #include <stddef.h>
 
-/* Returns NULL for a text that may go to libconfuse, else what is wrong with it (static
- * text), with the line, counted from 1, in *line and the word in question in *word (may
- * be empty; points into text, *word_len bytes). */
-const char *config_syntax_fault(const char *text, size_t len, unsigned int *line,
-				const char **word, size_t *word_len);
+struct config_syntax_fault {
+	const char *text;  /* what is wrong; static */
+	unsigned int line; /* counted from 1 */
+	const char *key;   /* the key or block at fault, in the text that was checked; may be */
+	size_t key_len;    /* empty.  Unless it is a known one it may be a stray secret */
+};
+
+/* Blanks out the comments of a text that may go to libconfuse and returns 0; or returns
+ * -1 and fills *ret. */
+int config_syntax_check(char *text, size_t len, struct config_syntax_fault *ret);
 
 #endif
