@@ -43,7 +43,7 @@ static void close_from(unsigned int first)
 	(void)syscall(SYS_close_range, first, UINT32_MAX, 0U);
 }
 
-/* In the vfork child: becomes the broker, or ends. */
+/* In the keeper's child: becomes the broker, or ends. */
 static _Noreturn void become_broker(const struct job *job)
 {
 	char name[] = "ibmiam-broker", option[] = "--config";
@@ -52,6 +52,9 @@ static _Noreturn void become_broker(const struct job *job)
 	sigset_t none;
 	int null;
 
+	/* A group of its own: whatever it may start ends with it. */
+	if (setpgid(0, 0) != 0)
+		_exit(SPAWN_EXEC_FAILED);
 	if (dup2(job->fd, STDIN_FILENO) < 0 || chdir("/") != 0)
 		_exit(SPAWN_EXEC_FAILED);
 	null = open("/dev/null", O_RDWR); /* may be 1 itself, which must then stay */
@@ -65,22 +68,29 @@ static _Noreturn void become_broker(const struct job *job)
 	_exit(SPAWN_EXEC_FAILED);
 }
 
+/* The bare system call, because glibc's sigaction() refuses two signals of its own, which
+ * a host may have inherited as ignored.  An all-zero kernel struct is SIG_DFL. */
 static void default_signals(void)
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	const char dfl[128] = { 0 };
 
 	for (int sig = 1; sig < NSIG; sig++)
-		(void)sigaction(sig, &dfl, NULL); /* SIGKILL, SIGSTOP and glibc's own refuse */
+		(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, (size_t)(NSIG / 8));
 }
 
-/* Reaps the broker if it has ended; its status in the shell's form, or -1. */
+/* If the broker has ended: ends and reaps its group, that is the broker and all that it may
+ * have started, and returns its status in the shell's form.  Else -1.  Until the broker is
+ * reaped, its group cannot be another's. */
 static int reap(pid_t broker)
 {
-	int status;
+	siginfo_t info = { 0 };
 
-	if (waitpid(broker, &status, WNOHANG) != broker)
+	if (waitid(P_PID, (id_t)broker, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
 		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	(void)kill(-broker, SIGKILL);
+	while (waitpid(-broker, NULL, 0) > 0 || errno == EINTR)
+		;
+	return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 
 /* Waits until the broker ends or, when that is asked for, the host's end closes. */
@@ -135,6 +145,7 @@ static _Noreturn void keeper(struct job job)
 	default_signals(); /* the host's handlers are not ours; all signals stay blocked */
 	(void)setsid();    /* the terminal's ^C and ^Z reach the host, not the broker */
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* orphans of the broker become ours to reap */
 
 	if (!settle_ids() || !keep_only(job.fd, job.host_fd))
 		_exit(SPAWN_EXEC_FAILED);
@@ -146,7 +157,8 @@ static _Noreturn void keeper(struct job job)
 	if (chld < 0)
 		_exit(SPAWN_EXEC_FAILED);
 
-	broker = vfork();
+	/* Not vfork: the keeper must keep the deadline even while execve hangs. */
+	broker = _Fork();
 	if (broker == 0)
 		become_broker(&job);
 	if (broker < 0)
@@ -158,6 +170,8 @@ static _Noreturn void keeper(struct job job)
 		(void)kill(broker, SIGKILL);
 		status = await(broker, chld, job.fd, false, -1);
 	}
+	/* End of file for the host, even if a fork of it still holds a copy of this end. */
+	(void)shutdown(job.fd, SHUT_RDWR);
 	_exit(status < 0 ? 255 : status);
 }
 
@@ -219,6 +233,8 @@ int spawn_end(struct spawn *s)
 	int status = 0;
 	pid_t pid;
 
+	/* A fork of the host in another thread may hold a copy: closing would not do. */
+	(void)shutdown(s->fd, SHUT_RDWR);
 	(void)close(s->fd);
 	s->fd = -1;
 	do

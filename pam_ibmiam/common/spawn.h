@@ -20,7 +20,7 @@ int spawn_begin(const char *program, const char *config, struct spawn *ret);
 
 enum { SPAWN_EXEC_FAILED = 127 };
 
-/* Closes fd, which ends the broker (it is killed after SPAWN_GRACE_MS), and waits for
+/* Shuts fd down, which ends the broker (it is killed after SPAWN_GRACE_MS), and waits for
  * that, so that no process is left.  Returns its exit status, 128 + the signal that
  * ended it, or -1 where that is unknown. */
 int spawn_end(struct spawn *s);
