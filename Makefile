@@ -17,8 +17,9 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wwrite-strings -Wundef 
 	-Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough \
 	-Wpointer-arith -Wnull-dereference $(if $(WERROR),-Werror)
 # Hardening as for any program in front of a login; a test checks that it is really on.
+X86_64 := $(filter x86_64%,$(MULTIARCH))
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
-	$(if $(filter x86_64%,$(MULTIARCH)),-fcf-protection)
+	$(X86_64:%=-fcf-protection)
 CFLAGS  := -O2 -g
 LDFLAGS :=
 
@@ -26,7 +27,7 @@ ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Ipam_ibmiam/common -fPIC -fvisibility=hi
 	-ffunction-sections -fdata-sections $(WARN) $(HARDEN) $(SANITIZE) $(CFLAGS) \
 	-DIBMIAM_VERSION='"$(VERSION)"' -DIBMIAM_BROKER_PATH='"$(LIBEXEC)/ibmiam-broker"' \
 	-DIBMIAM_CONFIG_PATH='"$(SYSCONF)/security/ibmiam.conf"'
-ALL_LDFLAGS := -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs -Wl,--as-needed -Wl,--gc-sections \
+ALL_LDFLAGS := -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs$(X86_64:%=,-z,shstk) -Wl,--as-needed -Wl,--gc-sections \
 	$(SANITIZE) $(LDFLAGS)
 
 Q   := $(if $(V),,@)# make V=1 shows the commands

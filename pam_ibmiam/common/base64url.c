@@ -37,9 +37,9 @@ static int digit(char c)
 
 bool base64url_decode(const char *text, size_t len, struct secret *out)
 {
-	size_t start = out->len;
+	size_t start = out->len, need = len / 4 * 3 + (len % 4 ? len % 4 - 1 : 0);
 
-	if (len % 4 == 1 || len / 4 * 3 + 3 > out->cap - out->len)
+	if (len % 4 == 1 || need > out->cap - out->len)
 		return false;
 	for (size_t i = 0; i < len; i += 4) {
 		size_t n = len - i < 4 ? len - i : 4;
