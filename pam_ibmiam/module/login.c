@@ -1,8 +1,10 @@
 /* From the prompt to the verdict.  See login.h. */
 #include "login.h"
 
+#include <errno.h>
 #include <security/pam_ext.h>
 #include <security/pam_modutil.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -37,11 +39,32 @@ static struct wire_reply refuse(enum ibmiam_result result, const char *reason)
 	return (struct wire_reply){ .result = result, .reason = reason };
 }
 
+/* The uid of the local account; or why there is none, in *ret. */
+static bool find_uid(struct attempt *a, uint32_t *ret_uid, struct client_fault *fault,
+		     struct wire_reply *ret)
+{
+	const struct passwd *pw;
+
+	errno = 0;
+	pw = pam_modutil_getpwnam(a->pamh, a->user);
+	if (pw) {
+		*ret_uid = pw->pw_uid;
+		return true;
+	}
+	*ret = refuse(IBMIAM_USER_UNKNOWN, "there is no such local account");
+	/* getpwnam(3): these, too, may mean that the name was not found. */
+	if (errno != 0 && errno != ENOENT && errno != ESRCH && errno != EBADF && errno != EPERM) {
+		(void)snprintf(fault->text, sizeof fault->text,
+			       "the local account cannot be looked up: %s", strerrordesc_np(errno));
+		*ret = refuse(IBMIAM_BROKER_ERROR, fault->text);
+	}
+	return false;
+}
+
 static struct wire_reply ask(struct attempt *a, const char *key, int64_t deadline_ms,
 			     struct secret *buf, struct client_fault *fault)
 {
 	const struct client_broker broker = { .program = a->opt->broker, .config = a->opt->config };
-	const struct passwd *pw = pam_modutil_getpwnam(a->pamh, a->user);
 	struct wire_reply reply;
 	struct wire_request request = {
 		.user = a->user,
@@ -49,11 +72,10 @@ static struct wire_reply ask(struct attempt *a, const char *key, int64_t deadlin
 		.key = key[0] ? key : NULL,
 	};
 
-	if (!pw)
-		return refuse(IBMIAM_USER_UNKNOWN, "there is no such local account");
+	if (!find_uid(a, &request.uid, fault, &reply))
+		return reply;
 	if (strlen(key) >= WIRE_KEY_MAX)
 		return refuse(IBMIAM_KEY_REJECTED, "the answer is far too long for an API key");
-	request.uid = pw->pw_uid;
 	if (!client_ask(&broker, &request, deadline_ms, buf, &reply, fault))
 		return refuse(fault->result, fault->text);
 	return reply;
@@ -78,9 +100,14 @@ static int decide(struct attempt *a, const char *key)
 	return pam_code[reply.result];
 }
 
-static int conversation_code(int code)
+/* The code for a conversation that gave no answer; logged unless it will be asked again. */
+static int conversation_failed(pam_handle_t *pamh, int code, const char *what)
 {
-	return code == PAM_CONV_AGAIN || code == PAM_INCOMPLETE ? PAM_INCOMPLETE : PAM_CONV_ERR;
+	if (code == PAM_CONV_AGAIN || code == PAM_INCOMPLETE)
+		return PAM_INCOMPLETE;
+	pam_syslog(pamh, LOG_ERR, "the conversation failed: no answer to the question for the %s",
+		   what);
+	return PAM_CONV_ERR;
 }
 
 /* The key stays out of PAM_AUTHTOK: a module after this one must ask for its own
@@ -93,9 +120,7 @@ static int prompt_and_decide(struct attempt *a)
 	if (code == PAM_SUCCESS && key)
 		code = decide(a, key);
 	else
-		code = conversation_code(code);
-	if (code == PAM_CONV_ERR)
-		pam_syslog(a->pamh, LOG_ERR, "the conversation failed: no answer to the prompt");
+		code = conversation_failed(a->pamh, code, "key");
 	if (key) {
 		explicit_bzero(key, strlen(key));
 		free(key);
@@ -130,7 +155,7 @@ int login_authenticate(pam_handle_t *pamh, int flags, const struct options *opt)
 	state_reset(pamh);
 	code = pam_get_user(pamh, &a.user, NULL);
 	if (code != PAM_SUCCESS || !a.user)
-		return conversation_code(code);
+		return conversation_failed(pamh, code, "user");
 	if (pam_get_item(pamh, PAM_SERVICE, &service) != PAM_SUCCESS || !service)
 		return PAM_SERVICE_ERR;
 	a.service = service;
