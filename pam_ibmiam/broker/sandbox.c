@@ -21,6 +21,35 @@ static bool become_user(uid_t uid, gid_t gid)
 	       ruid == uid && euid == uid && suid == uid;
 }
 
+/* Under su, limits may be those of the user who typed.  Too tight ones would make every
+ * login an outage, and so open whatever the stack falls back to: they are an error instead. */
+static const struct {
+	__rlimit_resource_t resource;
+	rlim_t least;
+	const char *name;
+} minima[] = {
+	{ RLIMIT_NOFILE, 32, "open files" },
+	{ RLIMIT_AS, 128UL * 1024 * 1024, "address space" },
+	{ RLIMIT_DATA, 64UL * 1024 * 1024, "data" },
+	{ RLIMIT_STACK, 512UL * 1024, "stack" },
+	{ RLIMIT_NPROC, 16, "processes" }, /* threads count */
+};
+
+static bool limits_suffice(char *why, size_t why_len)
+{
+	for (size_t i = 0; i < sizeof minima / sizeof minima[0]; i++) {
+		struct rlimit now;
+
+		if (getrlimit(minima[i].resource, &now) == 0 && now.rlim_cur >= minima[i].least)
+			continue;
+		(void)snprintf(why, why_len, "the limit on %s is too low (%llu, at least %llu is needed)",
+			       minima[i].name, (unsigned long long)now.rlim_cur,
+			       (unsigned long long)minima[i].least);
+		return false;
+	}
+	return true;
+}
+
 bool sandbox_enter(char *why, size_t why_len)
 {
 	const struct rlimit none = { 0, 0 };
@@ -36,5 +65,5 @@ bool sandbox_enter(char *why, size_t why_len)
 		(void)snprintf(why, why_len, "cannot limit itself: %s", strerrordesc_np(errno));
 		return false;
 	}
-	return true;
+	return limits_suffice(why, why_len);
 }

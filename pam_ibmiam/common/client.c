@@ -9,18 +9,20 @@
 #include <sys/socket.h>
 
 #include "deadline.h"
+#include "keeper.h"
 #include "spawn.h"
 #include "trust.h"
 
+enum { BUDGET_MAX_MS = 60000 }; /* the limit on the wire */
+
 /* The broker gets a little less time than we have, so that its own, better answer
  * ("DNS did not answer") comes before ours ("no answer"). */
-static uint32_t budget_ms(int64_t deadline_ms)
+static uint32_t budget_ms(int timeout_ms)
 {
-	int left = deadline_left_ms(deadline_ms);
-	int margin = left / 10 < 250 ? left / 10 : 250;
+	int margin = timeout_ms / 10 < 250 ? timeout_ms / 10 : 250;
+	int budget = timeout_ms - margin;
 
-	left -= margin;
-	return left > CLIENT_BUDGET_MAX_MS ? CLIENT_BUDGET_MAX_MS : (uint32_t)left;
+	return budget < 0 ? 0 : budget > BUDGET_MAX_MS ? BUDGET_MAX_MS : (uint32_t)budget;
 }
 
 static bool __attribute__((format(printf, 3, 4)))
@@ -49,6 +51,19 @@ static bool check_program(const char *path, struct client_fault *fault)
 	if (!(st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)))
 		return fail(fault, IBMIAM_BROKER_ERROR, "the broker %s is not executable", path);
 	return true;
+}
+
+/* Returns 0 or an errno.  A broker that is already gone is no error here: it shows as an end
+ * of file, with its exit status. */
+static int transmit(int fd, struct secret *message)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, message->data, message->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	secret_clear(message);
+	return n < 0 && errno != EPIPE && errno != ECONNRESET ? errno : 0;
 }
 
 /* One datagram in at most buf->cap bytes: its length, 0 at end of file, or an errno
@@ -105,7 +120,7 @@ static void explain(int status, const char *program, struct client_fault *fault)
 
 	if (fault->result != IBMIAM_BROKER_ERROR || status == 0)
 		return;
-	if (status == SPAWN_EXEC_FAILED)
+	if (status == KEEPER_EXEC_FAILED)
 		(void)snprintf(fault->text, sizeof fault->text, "the broker %s could not be executed",
 			       program);
 	else if (status > 128)
@@ -117,7 +132,7 @@ static void explain(int status, const char *program, struct client_fault *fault)
 }
 
 bool client_ask(const struct client_broker *broker, struct wire_request *request,
-		int64_t deadline_ms, struct secret *buf, struct wire_reply *reply,
+		int timeout_ms, struct secret *buf, struct wire_reply *reply,
 		struct client_fault *fault)
 {
 	SECRET_AUTO(message);
@@ -127,7 +142,7 @@ bool client_ask(const struct client_broker *broker, struct wire_request *request
 	int error, status;
 	ssize_t n;
 
-	request->budget_ms = budget_ms(deadline_ms);
+	request->budget_ms = budget_ms(timeout_ms);
 	/* One byte more than a message may have, so that a longer one is noticed. */
 	if (!secret_init(&message, WIRE_MESSAGE_MAX) || !secret_init(buf, WIRE_MESSAGE_MAX + 1))
 		return fail(fault, IBMIAM_BROKER_ERROR, "out of memory");
@@ -141,15 +156,15 @@ bool client_ask(const struct client_broker *broker, struct wire_request *request
 		return fail(fault, IBMIAM_BROKER_ERROR, "cannot start the broker %s: %s",
 			    broker->program, strerrordesc_np(error));
 
-	do
-		n = send(child.fd, message.data, message.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	/* A broker that is already gone shows as an end of file below. */
-	secret_clear(&message);
-	n = receive(child.fd, buf, deadline_ms);
+	error = transmit(child.fd, &message);
+	/* The time counts from here, on both sides: a host that its user had stopped in between
+	 * (^Z in su) must not look like an outage of IAM. */
+	n = error ? -error : receive(child.fd, buf, deadline_now_ms() + timeout_ms);
 	if (n > 0)
 		buf->len = (size_t)n;
-	ok = check_reply(n, buf, reply, fault);
+	ok = error ? fail(fault, IBMIAM_BROKER_ERROR, "the request cannot be sent: %s",
+			  strerrordesc_np(error))
+		   : check_reply(n, buf, reply, fault);
 	status = spawn_end(&child);
 	if (!ok)
 		explain(status, broker->program, fault);

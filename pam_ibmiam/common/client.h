@@ -23,16 +23,14 @@ struct client_fault {
 	char text[256];            /* one line for the log: what failed and what to do */
 };
 
-enum { CLIENT_BUDGET_MIN_MS = 1000, CLIENT_BUDGET_MAX_MS = 60000 };
-
 /*
- * Sends *request (its budget_ms is overwritten) and waits for the reply, at most until
- * the deadline (deadline.h); ending the broker may add SPAWN_GRACE_MS.  On true *reply is
+ * Sends *request (its budget_ms is overwritten) and waits for the reply, at most for
+ * timeout_ms after it is sent; ending the broker may add KEEPER_GRACE_MS.  On true *reply is
  * filled and points into *buf, which the caller frees; buf must be empty on entry.  On
  * false *fault is filled.  Either way no process and no descriptor is left.
  */
 bool client_ask(const struct client_broker *broker, struct wire_request *request,
-		int64_t deadline_ms, struct secret *buf, struct wire_reply *reply,
+		int timeout_ms, struct secret *buf, struct wire_reply *reply,
 		struct client_fault *fault);
 
 #endif

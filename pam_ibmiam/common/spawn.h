@@ -10,21 +10,17 @@
 
 struct spawn {
 	int fd;       /* our end of a SOCK_SEQPACKET pair; the broker's is its descriptor 0 */
-	pid_t keeper; /* the process between us and the broker */
+	pid_t keeper; /* the process between us and the broker (keeper.h) */
 };
 
 /* Runs `program --config config` (both absolute paths).  Returns 0 and fills *ret, or an
  * errno with *ret untouched.  Does not wait for the program; that it could not be
- * executed shows as an end of file on fd and SPAWN_EXEC_FAILED from spawn_end(). */
+ * executed shows as an end of file on fd and KEEPER_EXEC_FAILED from spawn_end(). */
 int spawn_begin(const char *program, const char *config, struct spawn *ret);
 
-enum { SPAWN_EXEC_FAILED = 127 };
-
-/* Shuts fd down, which ends the broker (it is killed after SPAWN_GRACE_MS), and waits for
+/* Shuts fd down, which ends the broker (it is killed after KEEPER_GRACE_MS), and waits for
  * that, so that no process is left.  Returns its exit status, 128 + the signal that
  * ended it, or -1 where that is unknown. */
 int spawn_end(struct spawn *s);
-
-enum { SPAWN_GRACE_MS = 300 };
 
 #endif

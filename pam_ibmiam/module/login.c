@@ -29,10 +29,17 @@ struct attempt {
 	pam_handle_t *pamh;
 	int flags;
 	const struct options *opt;
-	const char *user;
+	const char *user;    /* PAM_USER during this decision: a conversation may change it */
 	const char *service;
-	int64_t left_ms; /* of the timeout; time spent at the prompt does not count */
+	int left_ms;         /* of the timeout; time spent at the prompt does not count */
 };
+
+static const char *item(pam_handle_t *pamh, int type)
+{
+	const void *value = NULL;
+
+	return pam_get_item(pamh, type, &value) == PAM_SUCCESS ? value : NULL;
+}
 
 static struct wire_reply refuse(enum ibmiam_result result, const char *reason)
 {
@@ -61,8 +68,8 @@ static bool find_uid(struct attempt *a, uint32_t *ret_uid, struct client_fault *
 	return false;
 }
 
-static struct wire_reply ask(struct attempt *a, const char *key, int64_t deadline_ms,
-			     struct secret *buf, struct client_fault *fault)
+static struct wire_reply ask(struct attempt *a, const char *key, struct secret *buf,
+			     struct client_fault *fault)
 {
 	const struct client_broker broker = { .program = a->opt->broker, .config = a->opt->config };
 	struct wire_reply reply;
@@ -76,7 +83,7 @@ static struct wire_reply ask(struct attempt *a, const char *key, int64_t deadlin
 		return reply;
 	if (strlen(key) >= WIRE_KEY_MAX)
 		return refuse(IBMIAM_KEY_REJECTED, "the answer is far too long for an API key");
-	if (!client_ask(&broker, &request, deadline_ms, buf, &reply, fault))
+	if (!client_ask(&broker, &request, a->left_ms, buf, &reply, fault))
 		return refuse(fault->result, fault->text);
 	return reply;
 }
@@ -90,9 +97,13 @@ static int decide(struct attempt *a, const char *key)
 	int64_t start_ms = deadline_now_ms();
 	int64_t elapsed_ms;
 
-	reply = ask(a, key, start_ms + a->left_ms, &buf, &fault);
+	a->user = item(a->pamh, PAM_USER);
+	a->service = item(a->pamh, PAM_SERVICE);
+	if (!a->user || !a->service)
+		return PAM_SERVICE_ERR;
+	reply = ask(a, key, &buf, &fault);
 	elapsed_ms = deadline_now_ms() - start_ms;
-	a->left_ms = a->left_ms > elapsed_ms ? a->left_ms - elapsed_ms : 0;
+	a->left_ms = a->left_ms > elapsed_ms ? a->left_ms - (int)elapsed_ms : 0;
 	if (reply.result == IBMIAM_ALLOWED && !state_remember(a->pamh, a->user, &reply))
 		reply = refuse(IBMIAM_BROKER_ERROR, "out of memory after IAM's yes");
 	report_decision(a->pamh, a->user, &reply, elapsed_ms);
@@ -130,9 +141,9 @@ static int prompt_and_decide(struct attempt *a)
 
 static int authenticate_first_pass(struct attempt *a)
 {
-	const void *authtok = NULL;
+	const char *authtok = item(a->pamh, PAM_AUTHTOK);
 
-	if (pam_get_item(a->pamh, PAM_AUTHTOK, &authtok) != PAM_SUCCESS || !authtok) {
+	if (!authtok) {
 		if (a->opt->use_first_pass)
 			pam_syslog(a->pamh, LOG_NOTICE, "use_first_pass, but no module before this "
 				   "one has asked for a password");
@@ -147,18 +158,15 @@ int login_authenticate(pam_handle_t *pamh, int flags, const struct options *opt)
 		.pamh = pamh,
 		.flags = flags,
 		.opt = opt,
-		.left_ms = (int64_t)opt->timeout_s * 1000,
+		.left_ms = (int)opt->timeout_s * 1000,
 	};
-	const void *service = NULL;
+	const char *user = NULL;
 	int code;
 
 	state_reset(pamh);
-	code = pam_get_user(pamh, &a.user, NULL);
-	if (code != PAM_SUCCESS || !a.user)
+	code = pam_get_user(pamh, &user, NULL);
+	if (code != PAM_SUCCESS || !user)
 		return conversation_failed(pamh, code, "user");
-	if (pam_get_item(pamh, PAM_SERVICE, &service) != PAM_SUCCESS || !service)
-		return PAM_SERVICE_ERR;
-	a.service = service;
 	if (opt->use_first_pass)
 		return authenticate_first_pass(&a);
 	if (opt->try_first_pass) {
