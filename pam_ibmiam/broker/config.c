@@ -87,6 +87,13 @@ static int check_block(cfg_t *cfg, cfg_opt_t *opt)
 
 	if (fault)
 		return refuse_value(cfg, opt, title, fault);
+	for (const cfg_opt_t *o = block->opts; o->name; o++) {
+		if (o->type != CFGT_STR || !(o->flags & CFGF_MODIFIED) || o->nvalues > 0)
+			continue;
+		cfg_error(cfg, "%s \"%.100s\": %s is an empty list; leave the key out", opt->name,
+			  title, o->name);
+		return -1;
+	}
 	if (strcmp(opt->name, "user") == 0 && cfg_size(block, "iam_ids") == 0)
 		return refuse_value(cfg, opt, title, "has no iam_ids, so nobody could log in as it");
 	return 0;
@@ -301,6 +308,14 @@ static bool finish(cfg_t *cfg, const char *path, struct config *c)
 	return true;
 }
 
+static void wipe_secret(cfg_t *cfg)
+{
+	char *secret = cfg_getstr(cfg, "client_secret");
+
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+}
+
 bool config_load(const char *path, struct config *ret, char *why, size_t why_len)
 {
 	struct config c = { 0 };
@@ -318,18 +333,18 @@ bool config_load(const char *path, struct config *ret, char *why, size_t why_len
 		return true;
 	}
 	free(c.endpoint);
+	wipe_secret(cfg);
 	(void)cfg_free(cfg);
 	return false;
 }
 
 void config_free(struct config *config)
 {
-	if (config->client_secret)
-		explicit_bzero((char *)(uintptr_t)config->client_secret,
-			       strlen(config->client_secret));
 	free(config->endpoint);
-	if (config->cfg)
+	if (config->cfg) {
+		wipe_secret(config->cfg);
 		(void)cfg_free(config->cfg);
+	}
 	*config = (struct config){ 0 };
 }
 

@@ -172,15 +172,16 @@ static const char *read_token(struct lexer *x, enum token *ret)
 	return NULL;
 }
 
-/* Remembers the key of an assignment; the same again in one scope is a mistake. */
-static const char *remember_key(struct lexer *x)
+/* Remembers the key of an assignment; to set it after that in one scope is a mistake, to
+ * append to it is not. */
+static const char *remember_key(struct lexer *x, enum token token)
 {
 	struct scope *s = &x->scope[x->depth];
 
 	for (unsigned int i = 0; i < s->names; i++)
 		if (s->name[i].len == x->key.len &&
 		    memcmp(s->name[i].at, x->key.at, x->key.len) == 0)
-			return "set twice";
+			return token == ASSIGN ? "set twice" : NULL;
 	/* More names than there are keys: libconfuse will refuse the unknown ones. */
 	if (s->names < NAMES_MAX)
 		s->name[s->names++] = x->key;
@@ -207,18 +208,24 @@ static const char *advance(struct lexer *x, enum state *state, struct word *cand
 			   enum token *token)
 {
 	enum state before = *state;
+	unsigned int line = x->line;
 	const char *fault = read_token(x, token);
 	const struct step *step = &steps[before][*token];
 
-	if (fault || step->fault)
-		return fault ? fault : step->fault;
+	if (before == KEY)
+		x->key = *candidate;
+	if (fault)
+		return fault;
+	if (step->fault) {
+		if (before == KEY || before == TITLE || before == EQUALS)
+			x->line = line; /* where something is missing, not where the next begins */
+		return step->fault;
+	}
 	*state = step->next;
 	if (before == NOTHING)
 		*candidate = x->word;
-	else if (before == KEY)
-		x->key = *candidate;
-	if (*token == ASSIGN)
-		fault = remember_key(x);
+	if (*token == ASSIGN || *token == APPEND)
+		fault = remember_key(x, *token);
 	return fault ? fault : change_depth(x, *token);
 }
 

@@ -23,15 +23,23 @@ static bool has_scheme(CURLU *url, const char *scheme)
 	return same;
 }
 
+static bool has_capital(const char *host)
+{
+	return strcspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") < strcspn(host, "/");
+}
+
 static const char *check_endpoint(const char *value)
 {
-	static const char expected[] = "expects https://HOST, without user, query or fragment";
+	static const char expected[] =
+		"expects https://HOST in lower case, without user, query or fragment";
 	const char *fault = NULL;
 	CURLU *url = curl_url();
 
 	if (!url)
 		return "cannot be checked: out of memory";
-	if (strpbrk(value, " @?#") || curl_url_set(url, CURLUPART_URL, value, 0) != CURLUE_OK ||
+	/* Lower case, because the issuer in a token is compared with it. */
+	if (strncmp(value, "https://", 8) != 0 || has_capital(value + 8) ||
+	    strpbrk(value, " @?#") || curl_url_set(url, CURLUPART_URL, value, 0) != CURLUE_OK ||
 	    !has_scheme(url, "https"))
 		fault = expected;
 	curl_url_cleanup(url);

@@ -51,14 +51,15 @@ static bool find_code(const char *body, size_t len, char to[IAM_ERROR_CODE_MAX +
 	return false;
 }
 
-/* Without a code that we know, the status decides.  Only an answer in IBM's own form
- * rejects a key: the edge network in front of IAM sends 4xx of its own. */
+/* Without a code that we know, the status decides.  Only an answer in IBM's own form, with a
+ * status that speaks of credentials, rejects a key: the edge network in front of IAM sends
+ * 4xx of its own, and 404 or 405 are our mistake. */
 static void judge_status(long status, bool from_iam, struct iam_error *e)
 {
 	if (status == 429) {
 		e->result = IBMIAM_UNAVAILABLE;
 		e->text = "IAM asks for fewer requests";
-	} else if (from_iam && status >= 400 && status < 500) {
+	} else if (from_iam && (status == 400 || status == 401 || status == 403)) {
 		e->result = IBMIAM_KEY_REJECTED;
 		e->text = "IAM rejects the API key with a code that is not known here";
 	} else if (status >= 500) {

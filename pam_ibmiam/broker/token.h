@@ -23,7 +23,7 @@ struct token {
 	char iam_id[TOKEN_ID_MAX + 1];
 	char account[33];           /* account.bss */
 	char issuer[TOKEN_ID_MAX + 1];
-	int64_t expiration;         /* seconds since 1970: the earliest of all that were given */
+	int64_t expiration;         /* seconds since 1970: the earlier of exp and expiration */
 	bool account_valid;         /* false only where IAM says so */
 };
 
