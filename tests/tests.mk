@@ -48,5 +48,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lpam
 
+-include $(UNIT_TESTS:%=%.d) $(TEST_HOSTS:%=%.d)
+
 .PHONY: deps check check-built demo bench
 .SECONDARY:
