@@ -11,6 +11,7 @@
 
 #include "client.h"
 #include "deadline.h"
+#include "item.h"
 #include "report.h"
 #include "state.h"
 
@@ -33,13 +34,6 @@ struct attempt {
 	const char *service;
 	int left_ms;         /* of the timeout; time spent at the prompt does not count */
 };
-
-static const char *item(pam_handle_t *pamh, int type)
-{
-	const void *value = NULL;
-
-	return pam_get_item(pamh, type, &value) == PAM_SUCCESS ? value : NULL;
-}
 
 static struct wire_reply refuse(enum ibmiam_result result, const char *reason)
 {
@@ -97,8 +91,8 @@ static int decide(struct attempt *a, const char *key)
 	int64_t start_ms = deadline_now_ms();
 	int64_t elapsed_ms;
 
-	a->user = item(a->pamh, PAM_USER);
-	a->service = item(a->pamh, PAM_SERVICE);
+	a->user = item_get(a->pamh, PAM_USER);
+	a->service = item_get(a->pamh, PAM_SERVICE);
 	if (!a->user || !a->service)
 		return PAM_SERVICE_ERR;
 	reply = ask(a, key, &buf, &fault);
@@ -141,7 +135,7 @@ static int prompt_and_decide(struct attempt *a)
 
 static int authenticate_first_pass(struct attempt *a)
 {
-	const char *authtok = item(a->pamh, PAM_AUTHTOK);
+	const char *authtok = item_get(a->pamh, PAM_AUTHTOK);
 
 	if (!authtok) {
 		if (a->opt->use_first_pass)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "item.h"
 #include "result.h"
 
 enum { LINE_MAX_LEN = 2048, VALUE_MAX = 128 };
@@ -72,13 +73,6 @@ static void put_number(struct line *l, const char *name, int64_t value)
 	put_value(l, name, text, sizeof text);
 }
 
-static const char *item(pam_handle_t *pamh, int type)
-{
-	const void *value = NULL;
-
-	return pam_get_item(pamh, type, &value) == PAM_SUCCESS ? value : NULL;
-}
-
 void report_decision(pam_handle_t *pamh, const char *user, const struct wire_reply *reply,
 		     int64_t elapsed_ms)
 {
@@ -86,9 +80,9 @@ void report_decision(pam_handle_t *pamh, const char *user, const struct wire_rep
 
 	put_text(&l, result_name(reply->result));
 	put_value(&l, "user", user, VALUE_MAX);
-	put_value(&l, "service", item(pamh, PAM_SERVICE), VALUE_MAX);
-	put_value(&l, "ruser", item(pamh, PAM_RUSER), VALUE_MAX);
-	put_value(&l, "rhost", item(pamh, PAM_RHOST), VALUE_MAX);
+	put_value(&l, "service", item_get(pamh, PAM_SERVICE), VALUE_MAX);
+	put_value(&l, "ruser", item_get(pamh, PAM_RUSER), VALUE_MAX);
+	put_value(&l, "rhost", item_get(pamh, PAM_RHOST), VALUE_MAX);
 	put_value(&l, "iam_id", reply->iam_id, VALUE_MAX);
 	put_value(&l, "account", reply->account, VALUE_MAX);
 	if (reply->http_status)

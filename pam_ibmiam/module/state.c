@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base64url.h"
+#include "item.h"
 
 #define DATA_NAME "pam_ibmiam"
 #define STASH_VARIABLE "PAM_IBMIAM_STASH" /* never outlives setcred or open_session */
@@ -56,17 +57,10 @@ static struct state *make_state(pam_handle_t *pamh)
 	return s;
 }
 
-static const char *item(pam_handle_t *pamh, int type)
-{
-	const void *value = NULL;
-
-	return pam_get_item(pamh, type, &value) == PAM_SUCCESS ? value : NULL;
-}
-
 /* Is this a host through which somebody who is already logged in becomes another? */
 static bool switches_user(pam_handle_t *pamh)
 {
-	const char *ruser = item(pamh, PAM_RUSER);
+	const char *ruser = item_get(pamh, PAM_RUSER);
 
 	return ruser && ruser[0];
 }
@@ -133,7 +127,7 @@ bool state_remember(pam_handle_t *pamh, const char *user, const struct wire_repl
 bool state_authenticated(pam_handle_t *pamh)
 {
 	const struct state *s = get_state(pamh);
-	const char *user = item(pamh, PAM_USER);
+	const char *user = item_get(pamh, PAM_USER);
 
 	return s && s->user && user && strcmp(s->user, user) == 0;
 }
@@ -193,7 +187,7 @@ int state_publish(pam_handle_t *pamh)
 {
 	SECRET_AUTO(message);
 	struct state *s = get_state(pamh);
-	const char *user = item(pamh, PAM_USER);
+	const char *user = item_get(pamh, PAM_USER);
 	struct wire_stash stash;
 	int count = 0;
 
