@@ -8,7 +8,7 @@ import os
 import re
 import threading
 import urllib.parse
-from pathlib import Path
+from typing import NamedTuple
 
 PIECE, STEP = 12, 6
 JWT = re.compile(r"eyJ[\w-]{16,}\.[\w-]{16,}\.[\w-]{16,}")
@@ -56,11 +56,17 @@ def spellings(secret: str):
     return forms.items()
 
 
+class Process(NamedTuple):
+    command: bytes  # words, each with its NUL
+    environment: bytes
+    owner: int
+
+
 class Watcher:
     """Reads the command line and environment of every process, over and over, as fast as it can."""
 
     def __init__(self) -> None:
-        self.seen: dict[tuple[str, bytes], set[int]] = {}  # (file, contents): the owners of such processes
+        self.seen: set[Process] = set()
         self.rounds, self.stopping = 0, threading.Event()
         self.thread = threading.Thread(target=self.watch, daemon=True)
 
@@ -79,19 +85,27 @@ class Watcher:
     def look(self) -> None:
         self.rounds += 1
         for pid in filter(str.isdigit, os.listdir("/proc")):
-            for name in ("cmdline", "environ"):
-                try:
-                    data = Path("/proc", pid, name).read_bytes()
-                    owner = os.stat(f"/proc/{pid}").st_uid
-                except OSError:  # it has ended
-                    continue
-                self.seen.setdefault((name, data), set()).add(owner)
+            try:
+                self.seen.add(Process(read(f"/proc/{pid}/cmdline"), read(f"/proc/{pid}/environ"),
+                                      os.stat(f"/proc/{pid}").st_uid))
+            except OSError:  # it has ended
+                continue
 
-    def saw(self, word: bytes) -> bool:
-        return any(word in data for name, data in self.seen if name == "cmdline")
+    def saw(self, word: bytes) -> list[Process]:
+        return [process for process in self.seen if word in process.command]
 
     def leaks(self, leaks: Leaks, sessions: set[int]) -> list[str]:
         """What it saw that nobody should. Users in `sessions` may have tokens, but no keys, in their environment."""
-        return [f"/proc/PID/{name} of {data[:60].split(bytes(1))[0]!r}, uid {owner}: {what}"
-                for (name, data), owners in self.seen.items() for what in leaks.inside(data) for owner in owners
-                if not (name == "environ" and owner in sessions and what.startswith("token"))]
+        found = set()
+        for process in self.seen:
+            name = process.command.split(b"\0")[0][:60]
+            found |= {f"command line of {name!r}: {what}" for what in leaks.inside(process.command)}
+            found |= {f"environment of {name!r}, uid {process.owner}: {what}"
+                      for what in leaks.inside(process.environment)
+                      if not (process.owner in sessions and what.startswith("token"))}
+        return sorted(found)
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
