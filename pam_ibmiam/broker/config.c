@@ -173,15 +173,22 @@ static cfg_t *make_parser(void)
 	return cfg;
 }
 
-static bool is_known(const cfg_opt_t *opts, const char *name, size_t len)
+static bool has_option(const cfg_opt_t *opts, const char *name, size_t len)
 {
-	for (; opts->name; opts++) {
+	for (; opts->name; opts++)
 		if (strlen(opts->name) == len && memcmp(opts->name, name, len) == 0)
 			return true;
-		if (opts->subopts && is_known(opts->subopts, name, len))
-			return true;
-	}
 	return false;
+}
+
+/* Is it a key of the file or of a block? */
+static bool is_known(const cfg_opt_t *opts, const char *name, size_t len)
+{
+	bool known = has_option(opts, name, len);
+
+	for (; opts->name && !known; opts++)
+		known = opts->subopts && has_option(opts->subopts, name, len);
+	return known;
 }
 
 static bool fail_syntax(const cfg_t *cfg, const char *path, const struct config_syntax_fault *f)

@@ -51,11 +51,29 @@ static bool user_has_rule(struct decision *d)
 	return refuse(d, IBMIAM_USER_UNKNOWN, "the configuration has no rule for this user");
 }
 
+/* `su -` and `sudo -i` are PAM services of their own.  What the configuration says of su or
+ * sudo holds for them too, unless it names them: an admin who thinks of one must not leave
+ * the other open. */
+static const char *plain_service(const char *service)
+{
+	static const struct {
+		const char *login, *plain;
+	} forms[] = { { "su-l", "su" }, { "sudo-i", "sudo" }, { "runuser-l", "runuser" } };
+
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+		if (strcmp(service, forms[i].login) == 0)
+			return forms[i].plain;
+	return service;
+}
+
 static bool service_is_permitted(struct decision *d)
 {
-	(void)config_find_service(d->config, d->request->service, &d->service);
+	const char *service = d->request->service, *plain = plain_service(service);
+
+	if (!config_find_service(d->config, service, &d->service))
+		(void)config_find_service(d->config, plain, &d->service);
 	if (config_list_len(d->user.services) == 0 ||
-	    config_list_has(d->user.services, d->request->service))
+	    config_list_has(d->user.services, service) || config_list_has(d->user.services, plain))
 		return true;
 	return refuse(d, IBMIAM_DENIED, "the user's rule does not list this service");
 }
@@ -78,6 +96,9 @@ static bool iam_accepts_key(struct decision *d)
 		return true;
 	e = iam_error_read(d->answer.http_status, d->answer.body.data, d->answer.body.len);
 	memcpy(d->code, e.code, sizeof e.code);
+	if (!e.known && d->config->client_id && d->answer.http_status == 401)
+		return refuse(d, IBMIAM_CONFIG_ERROR, "IAM answers 401 with a code that is not known here; "
+			      "are client_id and client_secret right?");
 	if (e.result != IBMIAM_KEY_REJECTED)
 		hint = NULL;
 	return refuse(d, e.result, "%s%s%s", e.text, hint ? "; " : "", hint ? hint : "");

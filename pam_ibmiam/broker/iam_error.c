@@ -81,6 +81,7 @@ struct iam_error iam_error_read(long http_status, const char *body, size_t len)
 		return e;
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		if (strcmp(table[i].code, e.code) == 0) {
+			e.known = true;
 			e.result = table[i].result;
 			e.text = table[i].text;
 		}

@@ -6,6 +6,7 @@
 #ifndef IBMIAM_IAM_ERROR_H
 #define IBMIAM_IAM_ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "result.h"
@@ -16,6 +17,7 @@ struct iam_error {
 	enum ibmiam_result result;
 	char code[IAM_ERROR_CODE_MAX + 1]; /* IAM's errorCode, "" when there was none */
 	const char *text;                  /* static, for the log */
+	bool known;                        /* is the code in the table? */
 };
 
 /* Judges an answer with a status other than 200. */

@@ -36,7 +36,7 @@ static void reset_limits(void)
 	} others[] = {
 		{ RLIMIT_CORE, 0 },
 		{ RLIMIT_NOFILE, 1024 },
-		{ RLIMIT_STACK, 8 * 1024 * 1024 },
+		{ RLIMIT_STACK, 8UL * 1024 * 1024 },
 	};
 	const struct sched_param none = { 0 };
 

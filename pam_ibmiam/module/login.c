@@ -26,10 +26,15 @@ static const int pam_code[IBMIAM_RESULT_COUNT] = {
 	[IBMIAM_BROKER_ERROR] = PAM_SERVICE_ERR,
 };
 
+/* Keys have at least 32 characters, user names hardly ever: what is typed at the wrong
+ * prompt must not end up in the log. */
+enum { KEY_LIKE = 32 };
+
 struct attempt {
 	pam_handle_t *pamh;
 	int flags;
 	const struct options *opt;
+	const char *shown;   /* the user's name for the log */
 	const char *user;    /* PAM_USER during this decision: a conversation may change it */
 	const char *service;
 	int left_ms;         /* of the timeout; time spent at the prompt does not count */
@@ -53,6 +58,8 @@ static bool find_uid(struct attempt *a, uint32_t *ret_uid, struct client_fault *
 		return true;
 	}
 	*ret = refuse(IBMIAM_USER_UNKNOWN, "there is no such local account");
+	if (strlen(a->user) >= KEY_LIKE)
+		a->shown = "(not shown: it may be a key)";
 	/* getpwnam(3): these, too, may mean that the name was not found. */
 	if (errno != 0 && errno != ENOENT && errno != ESRCH && errno != EBADF && errno != EPERM) {
 		(void)snprintf(fault->text, sizeof fault->text,
@@ -92,6 +99,7 @@ static int decide(struct attempt *a, const char *key)
 	int64_t elapsed_ms;
 
 	a->user = item_get(a->pamh, PAM_USER);
+	a->shown = a->user;
 	a->service = item_get(a->pamh, PAM_SERVICE);
 	if (!a->user || !a->service)
 		return PAM_SERVICE_ERR;
@@ -100,7 +108,7 @@ static int decide(struct attempt *a, const char *key)
 	a->left_ms = a->left_ms > elapsed_ms ? a->left_ms - (int)elapsed_ms : 0;
 	if (reply.result == IBMIAM_ALLOWED && !state_remember(a->pamh, a->user, &reply))
 		reply = refuse(IBMIAM_BROKER_ERROR, "out of memory after IAM's yes");
-	report_decision(a->pamh, a->user, &reply, elapsed_ms);
+	report_decision(a->pamh, a->shown, &reply, elapsed_ms);
 	report_to_user(a->pamh, a->flags, reply.result);
 	return pam_code[reply.result];
 }

@@ -148,11 +148,11 @@ class Logins(HostTest):
         client = machine.iam.ready["client"]
         secret, bad = client["client_secret"], client["client_secret"][::-1]
         machine.leaks.add("a wrong client secret", bad)
-        for value, result in {secret: "allowed", bad: "unavailable|key-rejected"}.items():
+        for value, result in {secret: "allowed", bad: "config-error"}.items():
             machine.configure(client_id=f'"{client["client_id"]}"', client_secret=f'"{value}"')
             with self.subTest(result), Watcher() as watcher:
                 seen = self.attempt(pamtester, keys["alice"])
-                self.assertRegex(seen.decisions[0][0], f"^({result})$")
+                self.assertEqual(seen.decisions[0][0], result)
         machine.configure(f'client_id = "x"\nclient_secret = "{secret}"\nclient_secret = "{secret}"\n')
         with self.subTest("a configuration that is refused"):
             self.assert_decided(self.attempt(pamtester, keys["alice"]), "config-error", requests=0)

@@ -83,18 +83,22 @@ class Su(HostTest):
                     self.assert_exports(seen.environment, "host")
 
     def test_what_is_exported(self):
-        for more, expected in {"service su { export = false }": set(), "service su { export = target }": VARIABLES,
-                               "service su-l { export = false }": VARIABLES}.items():
+        for more, way, expected in [("service su { export = false }", "su", set()),
+                                    ("service su { export = false }", "su -", set()),
+                                    ("service su { export = target }", "su", VARIABLES),
+                                    ("service su-l { export = false }", "su", VARIABLES),
+                                    ("service su-l { export = false }", "su -", set()),
+                                    ("service su { export = false }\nservice su-l { }", "su -", VARIABLES)]:
             machine.configure(more)
-            with self.subTest(more):
-                seen = self.su("bob", "alice", "alice")
+            with self.subTest(more, way=way):
+                seen = self.su("bob", "alice", "alice", way=way)
                 self.assertEqual(seen.status, 0, seen.err)
                 self.assertEqual({n for n, v in seen.environment.items() if self.is_ours(n, v)}, expected)
 
     def test_a_rule_for_one_service(self):
-        """The login form is a service of its own."""
+        """Its login form is meant too."""
         machine.configure(rule(machine, "carol", "host", 'services = { "su" }'))
-        for way, result, requests in [("su", "allowed", 1), ("su -", "denied", 0)]:
+        for way, result, requests in [("su", "allowed", 1), ("su -", "allowed", 1)]:
             with self.subTest(way):
                 self.assert_decided(self.su("bob", "carol", "host", way=way), result, requests=requests)
 

@@ -97,7 +97,11 @@ class Sudo(HostTest):
                         self.assert_exports(seen.environment, "alice")
                     else:
                         self.assert_exports_nothing(seen.environment)
-        with self.subTest("for sudo -i it is another service"):
+        sudoers()
+        with self.subTest("sudo -i is meant too"):
+            self.assert_exports(self.sudo("-i", "env").environment, "alice")
+        machine.configure("service sudo { export = target }\nservice sudo-i { export = true }")
+        with self.subTest("unless it has a block of its own"):
             self.assert_exports_nothing(self.sudo("-i", "env").environment)
 
     def test_export_false(self):
