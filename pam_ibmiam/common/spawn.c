@@ -73,6 +73,7 @@ int spawn_end(struct spawn *s)
 	(void)shutdown(s->fd, SHUT_RDWR);
 	(void)close(s->fd);
 	s->fd = -1;
+	(void)kill(s->keeper, SIGCONT); /* in case somebody has stopped it */
 	do
 		pid = waitpid(s->keeper, &status, __WALL);
 	while (pid < 0 && errno == EINTR);
