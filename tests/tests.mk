@@ -2,7 +2,8 @@
 #   make check          all of them, on a fresh Debian 12 too
 #   make check T="tests/module/*.t"    some of them
 
-BUILD_PACKAGES := gcc libc6-dev libpam0g-dev libcurl4-openssl-dev libcjson-dev libconfuse-dev
+BUILD_PACKAGES := gcc libc6-dev libpam0g-dev libcurl4-openssl-dev libcjson-dev libconfuse-dev \
+	ca-certificates
 TEST_PACKAGES  := libcmocka-dev pamtester openssh-server openssh-client sudo perl \
 	python3 python3-cryptography python3-tap procps binutils openssl curl
 

@@ -17,9 +17,8 @@ struct client_broker {
 	const char *config;
 };
 
-/* Why there is no reply. */
+/* Why there is no reply; the result is always IBMIAM_BROKER_ERROR. */
 struct client_fault {
-	enum ibmiam_result result; /* IBMIAM_UNAVAILABLE at the deadline, else IBMIAM_BROKER_ERROR */
 	char text[256];            /* one line for the log: what failed and what to do */
 };
 

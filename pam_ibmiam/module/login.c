@@ -85,7 +85,7 @@ static struct wire_reply ask(struct attempt *a, const char *key, struct secret *
 	if (strlen(key) >= WIRE_KEY_MAX)
 		return refuse(IBMIAM_KEY_REJECTED, "the answer is far too long for an API key");
 	if (!client_ask(&broker, &request, a->left_ms, buf, &reply, fault))
-		return refuse(fault->result, fault->text);
+		return refuse(IBMIAM_BROKER_ERROR, fault->text);
 	return reply;
 }
 

@@ -206,7 +206,6 @@ static void broker_is_understood(void **state)
 
 	if (b->fault) {
 		assert_false(ok);
-		assert_int_equal(fault.result, IBMIAM_BROKER_ERROR);
 		unit_check_text("fault", fault.text, b->fault);
 		return;
 	}
@@ -227,8 +226,7 @@ static void silence_ends_at_the_deadline(void **state)
 	(void)state;
 	assert_false(ask(program, "waits", "key", 200, &buf, &reply, &fault));
 	took = deadline_now_ms() - begin;
-	assert_int_equal(fault.result, IBMIAM_UNAVAILABLE);
-	unit_check_text("fault", fault.text, "no answer before the deadline");
+	unit_check_text("fault", fault.text, "the broker did not answer in time");
 	assert_in_range(took, 190, 200 + KEEPER_GRACE_MS + 5000); /* a machine may be busy */
 }
 
@@ -240,7 +238,7 @@ static void passed_deadline_is_no_answer(void **state)
 
 	(void)state;
 	assert_false(ask(program, "waits", "key", -1000, &buf, &reply, &fault));
-	assert_int_equal(fault.result, IBMIAM_UNAVAILABLE);
+	unit_check_text("fault", fault.text, "the broker did not answer in time");
 }
 
 static const struct budget {
@@ -250,11 +248,11 @@ static const struct budget {
 	const char *told; /* and behind it the budget */
 	unsigned int from, to;
 } budgets[] = {
-	/* 10 % or 250 ms less than there is, so that the broker's own answer comes first */
-	{ "ten seconds", "key", 10000, "alice sshd key 1000 ", 5000, 9750 },
-	{ "one second", "key", 1000, "alice sshd key 1000 ", 500, 900 },
+	/* a fifth or 1 s less than there is, so that the broker's own answer comes first */
+	{ "ten seconds", "key", 10000, "alice sshd key 1000 ", 5000, 9000 },
+	{ "one second", "key", 1000, "alice sshd key 1000 ", 500, 800 },
 	{ "five minutes", "key", 300000, "alice sshd key 1000 ", 60000, 60000 },
-	{ "no key", NULL, 10000, "alice sshd - 1000 ", 5000, 9750 },
+	{ "no key", NULL, 10000, "alice sshd - 1000 ", 5000, 9000 },
 };
 
 static void request_arrives(void **state)
@@ -305,7 +303,6 @@ static void bad_program_is_not_run(void **state)
 	if (f->stranger)
 		assert_int_equal(chown(path, 4712, (gid_t)-1), 0);
 	assert_false(ask(path, "x", "key", 5000, &buf, &reply, &fault));
-	assert_int_equal(fault.result, IBMIAM_BROKER_ERROR);
 	want = strdup(f->fault);
 	assert_non_null(want);
 	*strstr(want, "%s") = '\0';
@@ -338,7 +335,6 @@ static void bad_request_is_not_sent(void **state)
 
 	(void)state;
 	assert_false(client_ask(&broker, &request, 5000, &buf, &reply, &fault));
-	assert_int_equal(fault.result, IBMIAM_BROKER_ERROR);
 	unit_check_text("fault", fault.text,
 			"the request cannot be sent: a string is empty or not terminated");
 }
