@@ -34,6 +34,7 @@ Q   := $(if $(V),,@)# make V=1 shows the commands
 say  = @printf '  %-5s %s\n' $(1) $@
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard pam_ibmiam/$(1)/*.c))
+BROKER_LIBS := -lcurl -lcjson -lconfuse -lseccomp
 COMMON := $(call objects,common)
 MODULE := $(call objects,module)
 BROKER := $(call objects,broker)
@@ -46,7 +47,7 @@ $(BUILD)/pam_ibmiam.so: $(MODULE) $(COMMON)
 
 $(BUILD)/ibmiam-broker: $(BROKER) $(COMMON)
 	$(call say,LINK)
-	$(Q)$(CC) -pie $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcjson -lconfuse
+	$(Q)$(CC) -pie $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(BROKER_LIBS)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

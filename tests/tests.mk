@@ -3,7 +3,7 @@
 #   make check T="tests/module/*.t"    some of them
 
 BUILD_PACKAGES := gcc libc6-dev libpam0g-dev libcurl4-openssl-dev libcjson-dev libconfuse-dev \
-	ca-certificates
+	ca-certificates libseccomp-dev
 TEST_PACKAGES  := libcmocka-dev pamtester openssh-server openssh-client sudo perl \
 	python3 python3-cryptography python3-tap procps binutils openssl curl
 
@@ -33,7 +33,7 @@ TESTED := $(COMMON) $(filter-out %/main.o,$(BROKER))
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTED)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lcurl -lcjson -lconfuse
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(BROKER_LIBS)
 
 $(BUILD)/tests/unit/%.o: ALL_CFLAGS += -Ipam_ibmiam/broker
 

@@ -357,12 +357,12 @@ void config_free(struct config *config)
 
 size_t config_list_len(struct config_list l)
 {
-	return l.opt ? cfg_opt_size((cfg_opt_t *)(uintptr_t)l.opt) : 0;
+	return l.opt ? cfg_opt_size(l.opt) : 0;
 }
 
 const char *config_list_get(struct config_list l, size_t i)
 {
-	return cfg_opt_getnstr((cfg_opt_t *)(uintptr_t)l.opt, (unsigned int)i);
+	return cfg_opt_getnstr(l.opt, (unsigned int)i);
 }
 
 bool config_list_has(struct config_list l, const char *text)

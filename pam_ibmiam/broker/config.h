@@ -17,7 +17,7 @@ struct cfg_opt_t;
 
 /* A list of strings inside the configuration; lives as long as that. */
 struct config_list {
-	const struct cfg_opt_t *opt;
+	struct cfg_opt_t *opt;
 };
 
 size_t config_list_len(struct config_list list);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
@@ -308,6 +309,29 @@ bool iam_request_token(const struct config *config, const char *api_key, int hos
 	curl_slist_free_all(x->headers);
 	secret_free(&x->form);
 	return rc == CURLE_OK;
+}
+
+/* The port in a URL that the configuration has already accepted. */
+static uint16_t port_of(const char *url)
+{
+	CURLU *u = curl_url();
+	char *text = NULL;
+	uint16_t port = 0;
+
+	if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT) == CURLUE_OK)
+		port = (uint16_t)strtoul(text, NULL, 10);
+	curl_free(text);
+	curl_url_cleanup(u);
+	return port;
+}
+
+struct sandbox_needs iam_needs(const struct config *config)
+{
+	return (struct sandbox_needs){
+		.read = { config->ca_file, config->ca_path },
+		.port = { port_of(config->proxy ? config->proxy : config->endpoint) },
+	};
 }
 
 void iam_answer_free(struct iam_answer *answer)

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "iam_message.h"
 #include "result.h"
+#include "sandbox.h"
 #include "secret.h"
 
 enum { IAM_BODY_MAX = 64 * 1024, IAM_HEADER_ID_MAX = 64 };
@@ -32,6 +33,9 @@ struct iam_answer {
  */
 bool iam_request_token(const struct config *config, const char *api_key, int host_fd,
 		       int64_t deadline_ms, struct iam_answer *ret);
+
+/* What that will need in the sandbox: CA files beyond the system's, and TCP ports. */
+struct sandbox_needs iam_needs(const struct config *config);
 
 void iam_answer_free(struct iam_answer *answer);
 

@@ -70,12 +70,13 @@ static bool send_reply(const struct wire_reply *reply)
 	       send(STDIN_FILENO, message.data, message.len, MSG_NOSIGNAL) == (ssize_t)message.len;
 }
 
-static bool answer(const struct config *config, const struct wire_request *request)
+static bool answer(const struct config *config, const struct wire_request *request, const char *note)
 {
 	struct decision d = { 0 };
 	bool sent;
 
 	decision_make(&d, config, request, STDIN_FILENO, deadline_now_ms() + request->budget_ms);
+	d.reply.note = note[0] ? note : NULL;
 	sent = send_reply(&d.reply);
 	/* An environment that does not fit into the reply must not look like a crash. */
 	if (!sent && d.reply.environment) {
@@ -91,15 +92,18 @@ static int one_shot(const char *config_path)
 {
 	SECRET_AUTO(buf);
 	struct config config = { 0 };
+	struct sandbox_needs needs = { 0 };
 	struct wire_request request;
 	struct wire_reply fault = { .result = IBMIAM_ALLOWED };
-	char why[WIRE_REASON_MAX] = "";
+	char note[SANDBOX_NOTE_MAX], why[WIRE_REASON_MAX] = "";
 	bool sent;
 
 	/* Root reads the configuration; nobody of importance reads the request. */
-	if (!config_load(config_path, &config, why, sizeof why))
+	if (config_load(config_path, &config, why, sizeof why))
+		needs = iam_needs(&config);
+	else
 		fault.result = IBMIAM_CONFIG_ERROR;
-	if (!sandbox_enter(why, sizeof why))
+	if (!sandbox_enter(&needs, note, why, sizeof why))
 		fault.result = IBMIAM_BROKER_ERROR;
 	else if (fault.result == IBMIAM_ALLOWED && !memory_init_libraries())
 		fault.result = IBMIAM_BROKER_ERROR;
@@ -107,7 +111,7 @@ static int one_shot(const char *config_path)
 
 	if (!secret_init(&buf, WIRE_MESSAGE_MAX + 1) || !receive_request(&buf, &request))
 		return EXIT_NO_REQUEST;
-	sent = fault.result == IBMIAM_ALLOWED ? answer(&config, &request) : send_reply(&fault);
+	sent = fault.result == IBMIAM_ALLOWED ? answer(&config, &request, note) : send_reply(&fault);
 	config_free(&config);
 	return sent ? EXIT_SUCCESS : EXIT_NO_REPLY;
 }

@@ -1,16 +1,56 @@
-/* Giving up privileges.  See sandbox.h. */
+/* Giving up privileges, layer by layer.  See sandbox.h. */
 #include "sandbox.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "landlock.h"
+#include "syscalls.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEMORY_MAX RLIM_INFINITY /* the sanitizers reserve terabytes */
+#else
+#define MEMORY_MAX (512UL * 1024 * 1024)
+#endif
+
 enum { NOBODY = 65534 };
+
+/* Each limit becomes `most`, or stays stricter.  Under su it may be that of the user who
+ * typed: less than `least` would make every login an outage, and so open whatever the stack
+ * falls back to.  It is an error instead. */
+static const struct {
+	__rlimit_resource_t resource;
+	rlim_t least, most;
+	const char *name;
+} limits[] = {
+	{ RLIMIT_CORE, 0, 0, "core size" },
+	{ RLIMIT_FSIZE, 0, 0, "file size" },
+	{ RLIMIT_AS, 128UL * 1024 * 1024, MEMORY_MAX, "address space" },
+	{ RLIMIT_DATA, 64UL * 1024 * 1024, MEMORY_MAX, "data" },
+	{ RLIMIT_STACK, 512UL * 1024, RLIM_INFINITY, "stack" },
+	{ RLIMIT_NOFILE, 32, 64, "open files" },
+	{ RLIMIT_NPROC, 16, 4096, "processes" }, /* of this user: all brokers and their threads */
+};
+
+static void __attribute__((format(printf, 2, 3))) add_note(char *note, const char *format, ...)
+{
+	size_t len = strlen(note);
+	va_list ap;
+
+	va_start(ap, format);
+	if (len > 0)
+		len += (size_t)snprintf(note + len, SANDBOX_NOTE_MAX - len, "; ");
+	if (len < SANDBOX_NOTE_MAX)
+		(void)vsnprintf(note + len, SANDBOX_NOTE_MAX - len, format, ap);
+	va_end(ap);
+}
 
 static bool become_user(uid_t uid, gid_t gid)
 {
@@ -21,49 +61,63 @@ static bool become_user(uid_t uid, gid_t gid)
 	       ruid == uid && euid == uid && suid == uid;
 }
 
-/* Under su, limits may be those of the user who typed.  Too tight ones would make every
- * login an outage, and so open whatever the stack falls back to: they are an error instead. */
-static const struct {
-	__rlimit_resource_t resource;
-	rlim_t least;
-	const char *name;
-} minima[] = {
-	{ RLIMIT_NOFILE, 32, "open files" },
-	{ RLIMIT_AS, 128UL * 1024 * 1024, "address space" },
-	{ RLIMIT_DATA, 64UL * 1024 * 1024, "data" },
-	{ RLIMIT_STACK, 512UL * 1024, "stack" },
-	{ RLIMIT_NPROC, 16, "processes" }, /* threads count */
-};
-
-static bool limits_suffice(char *why, size_t why_len)
+static bool give_up_root(char *note)
 {
-	for (size_t i = 0; i < sizeof minima / sizeof minima[0]; i++) {
-		struct rlimit now;
+	const struct passwd *pw;
 
-		if (getrlimit(minima[i].resource, &now) == 0 && now.rlim_cur >= minima[i].least)
+	if (geteuid() != 0)
+		return true;
+	pw = getpwnam(SANDBOX_USER);
+	if (pw && pw->pw_uid != 0 && pw->pw_gid != 0)
+		return become_user(pw->pw_uid, pw->pw_gid);
+	add_note(note, "there is no user " SANDBOX_USER ", so the broker runs as nobody");
+	return become_user(NOBODY, NOBODY);
+}
+
+static bool set_limits(char *why, size_t why_len)
+{
+	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+		struct rlimit l;
+
+		if (getrlimit(limits[i].resource, &l) != 0)
+			l = (struct rlimit){ 0, 0 };
+		if (l.rlim_cur > limits[i].most)
+			l.rlim_cur = limits[i].most;
+		l.rlim_max = l.rlim_cur;
+		if (setrlimit(limits[i].resource, &l) == 0 && l.rlim_cur >= limits[i].least)
 			continue;
-		(void)snprintf(why, why_len, "the limit on %s is too low (%llu, at least %llu is needed)",
-			       minima[i].name, (unsigned long long)now.rlim_cur,
-			       (unsigned long long)minima[i].least);
+		(void)snprintf(why, why_len, "the limit on %s cannot be used (%llu, at least %llu is needed)",
+			       limits[i].name, (unsigned long long)l.rlim_cur,
+			       (unsigned long long)limits[i].least);
 		return false;
 	}
 	return true;
 }
 
-bool sandbox_enter(char *why, size_t why_len)
+static bool give_up_powers(void)
 {
-	const struct rlimit none = { 0, 0 };
-	const struct passwd *pw = geteuid() == 0 ? getpwnam(SANDBOX_USER) : NULL;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0;
+}
 
-	if (geteuid() == 0 && !become_user(pw && pw->pw_uid ? pw->pw_uid : NOBODY,
-					   pw && pw->pw_gid ? pw->pw_gid : NOBODY)) {
-		(void)snprintf(why, why_len, "cannot give up root: %s", strerrordesc_np(errno));
+bool sandbox_enter(const struct sandbox_needs *needs, char *note, char *why, size_t why_len)
+{
+	int abi, rules, error;
+
+	note[0] = '\0';
+	rules = landlock_prepare(needs, &abi); /* as root, which can open everything */
+	if (!give_up_root(note) || !give_up_powers()) {
+		(void)snprintf(why, why_len, "cannot give up its privileges: %s", strerrordesc_np(errno));
 		return false;
 	}
-	if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_FSIZE, &none) != 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) {
-		(void)snprintf(why, why_len, "cannot limit itself: %s", strerrordesc_np(errno));
+	if (!set_limits(why, why_len))
 		return false;
-	}
-	return limits_suffice(why, why_len);
+	error = rules < 0 ? rules : landlock_enforce(rules);
+	if (error)
+		add_note(note, "no Landlock here (%s)", strerrordesc_np(-error));
+	else if (abi < LANDLOCK_ABI_TCP)
+		add_note(note, "this kernel's Landlock cannot limit connections");
+	error = syscalls_limit();
+	if (error)
+		add_note(note, "no seccomp here (%s)", strerrordesc_np(-error));
+	return true;
 }

@@ -53,7 +53,7 @@ bool base64url_decode(const char *text, size_t len, struct secret *out)
 			v |= (uint32_t)d << (18 - 6 * k);
 		}
 		/* A second spelling of the same bytes is not accepted. */
-		if (v & (n == 2 ? 0xffffU : n == 3 ? 0xffU : 0U))
+		if (v & (UINT32_C(0xffffff) >> (8 * (n - 1))))
 			goto bad;
 		for (size_t k = 0; k + 1 < n; k++)
 			out->data[out->len++] = (char)(v >> (16 - 8 * k) & 0xff);

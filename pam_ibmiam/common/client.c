@@ -87,7 +87,7 @@ static ssize_t receive(int fd, struct secret *buf, int64_t deadline_ms)
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
 	/* No descriptors are expected; the kernel has dropped any for want of room. */
-	return msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : n;
+	return (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? -EMSGSIZE : n;
 }
 
 static bool check_reply(ssize_t n, const struct secret *buf, struct wire_reply *reply,

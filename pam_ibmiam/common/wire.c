@@ -28,14 +28,13 @@ struct field {
 
 struct wire_message {
 	uint8_t type;
-	uint8_t field_count;
 	size_t struct_size;
-	struct field field[FIELD_COUNT_MAX];
+	struct field field[FIELD_COUNT_MAX + 1]; /* ends with tag 0 */
 };
 
 #define AT(member) offsetof(struct wire_request, member)
 const struct wire_message wire_request_message = {
-	.type = 1, .struct_size = sizeof(struct wire_request), .field_count = 5, .field = {
+	.type = 1, .struct_size = sizeof(struct wire_request), .field = {
 	{ 1, KIND_STRING, true, WIRE_USER_MAX, AT(user), 0 },
 	{ 2, KIND_STRING, true, WIRE_SERVICE_MAX, AT(service), 0 },
 	{ 3, KIND_STRING, false, WIRE_KEY_MAX, AT(key), 0 },
@@ -46,7 +45,7 @@ const struct wire_message wire_request_message = {
 
 #define AT(member) offsetof(struct wire_reply, member)
 const struct wire_message wire_reply_message = {
-	.type = 2, .struct_size = sizeof(struct wire_reply), .field_count = 10, .field = {
+	.type = 2, .struct_size = sizeof(struct wire_reply), .field = {
 	{ 1, KIND_U32, true, IBMIAM_RESULT_COUNT - 1, AT(result), 0 },
 	{ 2, KIND_STRING, true, WIRE_REASON_MAX, AT(reason), 0 },
 	{ 3, KIND_STRING, false, WIRE_ID_MAX, AT(iam_id), 0 },
@@ -57,12 +56,13 @@ const struct wire_message wire_reply_message = {
 	{ 8, KIND_U32, true, 999, AT(http_status), 0 },
 	{ 9, KIND_U32, true, WIRE_EXPORT_COUNT - 1, AT(export_to), 0 },
 	{ 10, KIND_LIST, false, WIRE_MESSAGE_MAX, AT(environment), AT(environment_len) },
+	{ 11, KIND_STRING, false, WIRE_REASON_MAX, AT(note), 0 },
 }};
 #undef AT
 
 #define AT(member) offsetof(struct wire_stash, member)
 const struct wire_message wire_stash_message = {
-	.type = 3, .struct_size = sizeof(struct wire_stash), .field_count = 3, .field = {
+	.type = 3, .struct_size = sizeof(struct wire_stash), .field = {
 	{ 1, KIND_STRING, true, WIRE_USER_MAX, AT(user), 0 },
 	{ 2, KIND_U32, true, WIRE_EXPORT_COUNT - 1, AT(export_to), 0 },
 	{ 3, KIND_LIST, true, WIRE_MESSAGE_MAX, AT(environment), AT(environment_len) },
@@ -138,8 +138,8 @@ const char *wire_encode(const struct wire_message *message, const void *from, st
 	secret_clear(out);
 	if (!secret_append(out, head, sizeof head))
 		return "the message is too long";
-	for (size_t i = 0; i < message->field_count && !fault; i++)
-		fault = encode_field(&message->field[i], from, out);
+	for (const struct field *f = message->field; f->tag && !fault; f++)
+		fault = encode_field(f, from, out);
 	if (fault)
 		secret_clear(out);
 	return fault;
@@ -187,9 +187,9 @@ static const char *decode_fields(const struct wire_message *message, const char 
 		pos += FIELD_LEN;
 		if (field_len > len - pos)
 			return "a field is longer than the message";
-		while (i < message->field_count && message->field[i].tag != head[0])
+		while (message->field[i].tag && message->field[i].tag != head[0])
 			i++;
-		if (i == message->field_count)
+		if (!message->field[i].tag)
 			return "an unknown field";
 		if (seen[i])
 			return "a field is repeated";
@@ -199,7 +199,7 @@ static const char *decode_fields(const struct wire_message *message, const char 
 			return fault;
 		pos += field_len;
 	}
-	for (size_t i = 0; i < message->field_count; i++)
+	for (size_t i = 0; message->field[i].tag; i++)
 		if (message->field[i].required && !seen[i])
 			return "a required field is missing";
 	return NULL;

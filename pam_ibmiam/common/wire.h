@@ -52,6 +52,7 @@ struct wire_reply {
 	uint32_t export_to;         /* enum wire_export */
 	const char *environment;    /* secret; see wire_list_next(); only when allowed */
 	size_t environment_len;     /* bytes, terminators included */
+	const char *note;           /* something else for the log, such as a weaker sandbox */
 };
 
 /* What authenticate leaves for setcred, inside one PAM environment variable. */

@@ -54,12 +54,14 @@ static void put_value(struct line *l, const char *name, const char *value, size_
 	put(l, '=');
 	if (quote)
 		put(l, '"');
-	for (size_t i = 0; value[i] && i < max; i++) {
-		unsigned char c = (unsigned char)value[i];
+	for (size_t i = 0; i < max && value[i]; i++) {
+		char c = value[i];
 
 		if (c == '"' || c == '\\')
 			put(l, '\\');
-		put(l, c < 0x20 || c > 0x7e ? '?' : (char)c);
+		if (c < ' ' || c > '~') /* bytes from 0x80 on may be negative */
+			c = '?';
+		put(l, c);
 	}
 	if (quote)
 		put(l, '"');
@@ -94,6 +96,12 @@ void report_decision(pam_handle_t *pamh, const char *user, const struct wire_rep
 	put_value(&l, "reason", reply->reason, WIRE_REASON_MAX);
 	pam_syslog(pamh, reply->result < IBMIAM_RESULT_COUNT ? level[reply->result] : LOG_ERR, "%s",
 		   l.text);
+	if (reply->note) {
+		l.len = 0;
+		put_text(&l, "note");
+		put_value(&l, "text", reply->note, WIRE_REASON_MAX);
+		pam_syslog(pamh, LOG_NOTICE, "%s", l.text);
+	}
 }
 
 void report_to_user(pam_handle_t *pamh, int flags, uint32_t result)
