@@ -53,3 +53,10 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 
 .PHONY: deps check check-built demo bench
 .SECONDARY:
+
+# Slower looks at the same code, each a target of its own.
+analyze: deps
+	@tests/deps clang-tidy cppcheck
+	@tests/tree/analyze
+
+.PHONY: analyze
