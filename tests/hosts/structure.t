@@ -28,11 +28,11 @@ FOLDERS = ("common", "module", "broker", "tool")
 ENTRY_POINTS = {f"pam_sm_{name}" for name in ("authenticate", "setcred", "acct_mgmt", "open_session", "close_session",
                                               "chauthtok")}
 NEEDED = {MODULE: {"libpam.so.0", "libc.so.6"},
-          BROKER: {"libcurl.so.4", "libcjson.so.1", "libconfuse.so.2", "libc.so.6"}}
+          BROKER: {"libcurl.so.4", "libcjson.so.1", "libconfuse.so.2", "libseccomp.so.2", "libc.so.6"}}
 SIZE_MAX = 64 * 1024
 
 # Headers by who may include them; what is not named here is everybody's.
-HEADERS = {r"security/": {"module"}, r"curl/|cjson/|confuse\.h|openssl/": {"broker"},
+HEADERS = {r"security/": {"module"}, r"curl/|cjson/|confuse\.h|seccomp|openssl/": {"broker"},
            r"netdb\.h|netinet/|arpa/|resolv\.h": {"broker"}, r"pthread\.h|threads\.h": set()}
 
 # Functions that change the whole host, trust its environment, start threads or programs, or talk to the network:
