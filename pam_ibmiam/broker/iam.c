@@ -277,6 +277,10 @@ static void explain(struct exchange *x, CURLcode rc)
 	if (x->too_long)
 		(void)snprintf(a->fault, sizeof a->fault, "the answer of %.200s is over 64 KiB",
 			       x->config->endpoint);
+	else if (rc == CURLE_OUT_OF_MEMORY)
+		(void)snprintf(a->fault, sizeof a->fault,
+			       "libcurl has no memory for the answer of %.200s, or met a header that "
+			       "is too long", x->config->endpoint);
 	else if (rc == CURLE_OPERATION_TIMEDOUT)
 		(void)snprintf(a->fault, sizeof a->fault, "no answer from %.200s in time",
 			       x->config->endpoint);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -64,6 +65,20 @@ fail:
 	return error;
 }
 
+/* The keeper ends by itself, unless somebody keeps stopping it: then without its leave.  Its
+ * broker sees the hang-up too. */
+static void end_keeper(pid_t keeper)
+{
+	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, keeper, 0), .events = POLLIN };
+
+	(void)kill(keeper, SIGCONT);
+	if (p.fd < 0)
+		return; /* an old kernel, or no descriptor left */
+	if (poll(&p, 1, 2 * KEEPER_GRACE_MS) <= 0)
+		(void)kill(keeper, SIGKILL);
+	(void)close(p.fd);
+}
+
 int spawn_end(struct spawn *s)
 {
 	int status = 0;
@@ -73,7 +88,7 @@ int spawn_end(struct spawn *s)
 	(void)shutdown(s->fd, SHUT_RDWR);
 	(void)close(s->fd);
 	s->fd = -1;
-	(void)kill(s->keeper, SIGCONT); /* in case somebody has stopped it */
+	end_keeper(s->keeper);
 	do
 		pid = waitpid(s->keeper, &status, __WALL);
 	while (pid < 0 && errno == EINTR);

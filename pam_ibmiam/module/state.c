@@ -132,13 +132,14 @@ bool state_authenticated(pam_handle_t *pamh)
 	return s && s->user && user && strcmp(s->user, user) == 0;
 }
 
-/* Brings a stash that came through the environment into *to. */
+/* Brings a stash that came through the environment into *to, if there is one.  False when
+ * there is and it cannot be read. */
 static bool take_variable(pam_handle_t *pamh, struct secret *to)
 {
 	const char *text = switches_user(pamh) ? NULL : pam_getenv(pamh, STASH_VARIABLE);
 
-	return text && secret_init(to, WIRE_MESSAGE_MAX + 64) &&
-	       base64url_decode(text, strlen(text), to);
+	return !text || (secret_init(to, WIRE_MESSAGE_MAX + 64) &&
+	       base64url_decode(text, strlen(text), to) && to->len > 0);
 }
 
 /* Remembers the name in "NAME=value" for withdraw. */
@@ -197,9 +198,10 @@ int state_publish(pam_handle_t *pamh)
 		message = s->stash; /* taken over: wiped at the end of this function */
 		s->stash = (struct secret){ 0 };
 	} else {
-		(void)take_variable(pamh, &message);
+		if (!take_variable(pamh, &message))
+			count = -1;
 	}
-	if (message.len > 0) {
+	if (message.len > 0 && count == 0) {
 		if (wire_decode(&wire_stash_message, message.data, message.len, &stash) || !user)
 			count = -1;
 		else if (strcmp(stash.user, user) == 0 || stash.export_to == WIRE_EXPORT_TARGET)
