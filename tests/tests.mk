@@ -54,9 +54,4 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 .PHONY: deps check check-built demo bench
 .SECONDARY:
 
-# Slower looks at the same code, each a target of its own.
-analyze: deps
-	@tests/deps clang-tidy cppcheck
-	@tests/tree/analyze
-
-.PHONY: analyze
+include tests/tree/tree.mk
