@@ -307,7 +307,8 @@ static bool finish(cfg_t *cfg, const char *path, struct config *c)
 		.minimum_uid = (uint32_t)cfg_getint(cfg, "minimum_uid"),
 		.allow_root = cfg_getbool(cfg, "allow_root"),
 	};
-	if (!c->endpoint)
+	/* Without memory libconfuse may lose a default and still succeed. */
+	if (!c->endpoint || cfg_size(cfg, "minimum_uid") != 1 || cfg_size(cfg, "allow_root") != 1)
 		return fail("%s: out of memory", path);
 	if (!c->client_id != !c->client_secret)
 		return fail("%s: client_id and client_secret go together; only %s is set", path,

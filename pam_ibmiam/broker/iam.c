@@ -116,6 +116,22 @@ static CURLcode set_trust(struct exchange *x)
 	return rc;
 }
 
+/* OpenSSL's, where libcurl was built with that: it is then in this process anyway. */
+extern uint64_t SSL_CTX_set_options(void *ctx, uint64_t options) __attribute__((weak));
+
+/* OpenSSL keeps the last record that it decrypted, the one with the token: have it wiped
+ * (SSL_CTX_set_options(3), SSL_OP_CLEANSE_PLAINTEXT). */
+static CURLcode wipe_plaintext(CURL *easy, void *ctx, void *user)
+{
+	enum { CLEANSE_PLAINTEXT = 2 };
+
+	(void)easy;
+	(void)user;
+	if (SSL_CTX_set_options)
+		(void)SSL_CTX_set_options(ctx, CLEANSE_PLAINTEXT);
+	return CURLE_OK;
+}
+
 #define SET(option, value)                                                  \
 	do {                                                                \
 		CURLcode set_rc = curl_easy_setopt(x->easy, option, value); \
@@ -154,6 +170,7 @@ static CURLcode configure(struct exchange *x)
 		SET(CURLOPT_USERNAME, c->client_id);
 		SET(CURLOPT_PASSWORD, c->client_secret);
 	}
+	(void)curl_easy_setopt(x->easy, CURLOPT_SSL_CTX_FUNCTION, wipe_plaintext); /* OpenSSL only */
 	return set_trust(x);
 }
 

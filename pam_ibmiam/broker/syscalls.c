@@ -58,7 +58,7 @@ static int add_rules(scmp_filter_ctx filter)
 		error = allow(filter, allowed[i]);
 	for (size_t i = 0; i < sizeof families / sizeof families[0] && !error; i++)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 1,
-					 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+					 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
 	/* Threads only.  clone3 hides its flags in memory, where a filter cannot look: glibc
 	 * falls back to clone when it is not there. */
 	if (!error)
@@ -71,7 +71,7 @@ static int add_rules(scmp_filter_ctx filter)
 	/* Reading a limit, never setting one, and only of this process. */
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(prlimit64), 2,
-					 SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+					 SCMP_A0(SCMP_CMP_EQ, 0, 0), SCMP_A2(SCMP_CMP_EQ, 0, 0));
 	return error;
 }
 

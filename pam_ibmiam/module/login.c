@@ -101,8 +101,10 @@ static int decide(struct attempt *a, const char *key)
 	a->user = item_get(a->pamh, PAM_USER);
 	a->shown = a->user;
 	a->service = item_get(a->pamh, PAM_SERVICE);
-	if (!a->user || !a->service)
+	if (!a->user || !a->service) {
+		pam_syslog(a->pamh, LOG_ERR, "the host has unset PAM_USER or PAM_SERVICE");
 		return PAM_SERVICE_ERR;
+	}
 	reply = ask(a, key, &buf, &fault);
 	elapsed_ms = deadline_now_ms() - start_ms;
 	a->left_ms = a->left_ms > elapsed_ms ? a->left_ms - (int)elapsed_ms : 0;
