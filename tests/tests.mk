@@ -55,3 +55,4 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 .SECONDARY:
 
 include tests/tree/tree.mk
+include tests/faults/faults.mk
