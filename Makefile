@@ -2,6 +2,7 @@
 #   make            the module and the broker          make check    all tests
 #   make install    also: uninstall                    make demo     a real SSH login
 #   make clean                                         make bench    sizes and costs
+#   make check-sanitize, make analyze, make coverage: slower looks at the code
 # check and demo install the Debian packages that are missing (as root) and build first.
 
 VERSION   := 0.1.0
@@ -69,7 +70,7 @@ install: all
 	install -d -m 0750 $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d
 	install -s -m 0644 $(BUILD)/pam_ibmiam.so $(DESTDIR)$(PAMDIR)/pam_ibmiam.so
 	install -s -m 0755 $(BUILD)/ibmiam-broker $(DESTDIR)$(LIBEXEC)/ibmiam-broker
-	install -m 0644 README.md LICENSE $(DESTDIR)$(DOC)
+	install -m 0644 README.md SECURITY.md CONTRIBUTING.md LICENSE $(DESTDIR)$(DOC)
 	install -m 0644 conf/pam.d/* $(DESTDIR)$(DOC)/pam.d
 	test -e $(DESTDIR)$(SYSCONF)/security/ibmiam.conf || \
 		install -m 0640 conf/ibmiam.conf $(DESTDIR)$(SYSCONF)/security/ibmiam.conf

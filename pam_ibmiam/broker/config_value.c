@@ -23,6 +23,16 @@ static bool has_scheme(CURLU *url, const char *scheme)
 	return same;
 }
 
+/* curl's default for a proxy, 1080, is hardly ever meant. */
+static bool has_port(CURLU *url)
+{
+	char *text = NULL;
+	bool found = curl_url_get(url, CURLUPART_PORT, &text, 0) == CURLUE_OK;
+
+	curl_free(text);
+	return found;
+}
+
 static bool has_capital(const char *host)
 {
 	return strcspn(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") < strcspn(host, "/");
@@ -54,7 +64,7 @@ static const char *check_proxy(const char *value)
 	if (!url)
 		return "cannot be checked: out of memory";
 	if (strchr(value, ' ') || curl_url_set(url, CURLUPART_URL, value, 0) != CURLUE_OK ||
-	    !(has_scheme(url, "http") || has_scheme(url, "https")))
+	    !(has_scheme(url, "http") || has_scheme(url, "https")) || !has_port(url))
 		fault = "expects http://HOST:PORT or https://HOST:PORT";
 	curl_url_cleanup(url);
 	return fault;

@@ -28,7 +28,7 @@ static int usage(FILE *to, int status)
 	(void)fprintf(to, "ibmiam-broker " IBMIAM_VERSION "\n"
 		"usage: ibmiam-broker --config PATH\n"
 		"Started by pam_ibmiam.so, which speaks to it over a socket on descriptor 0;\n"
-		"there is nothing to do with it in a terminal.  See pam_ibmiam(8).\n");
+		"there is nothing to do with it in a terminal.  See README.md.\n");
 	return status;
 }
 

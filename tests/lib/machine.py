@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import socket
 import subprocess
 import threading
@@ -114,6 +115,7 @@ class Machine:
         self.passwords = {name: secrets.token_urlsafe(12) for name in ("alice", "bob", "carol", "root")}
         self.add_users()
         Path("/etc/hosts").write_text("127.0.0.1 localhost\n127.0.0.1 sandbox\n")
+        shutil.rmtree(f"{CONFIG}.d", ignore_errors=True)  # the host's own must not matter here
         install()
         self.iam = Iam(scratch / "iam")
         self.leaks = Leaks({f"key {name}": key for name, key in self.iam.keys.items()}
