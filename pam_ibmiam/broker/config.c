@@ -236,16 +236,20 @@ static bool fail_file(const char *path, const char *fault)
 static bool load_file(cfg_t *cfg, int folder, const char *name, const char *path)
 {
 	struct config_file file = { 0 };
-	cfg_opt_t *secret = cfg_getopt(cfg, "client_secret");
+	cfg_opt_t *secret = cfg_getopt(cfg, "client_secret"), *proxy = cfg_getopt(cfg, "proxy");
 	const char *fault = config_file_read(folder, name, &file);
 	bool ok;
 
 	if (fault)
 		return fail_file(path, fault);
 	secret->flags &= ~CFGF_MODIFIED;
+	proxy->flags &= ~CFGF_MODIFIED;
 	ok = parse_text(cfg, path, file.text, file.len);
 	if (ok && (secret->flags & CFGF_MODIFIED) && file.world_readable)
 		ok = fail("%s holds client_secret but may be read by everybody; chmod 0640 it", path);
+	if (ok && (proxy->flags & CFGF_MODIFIED) && strchr(cfg_getstr(cfg, "proxy"), '@') &&
+	    file.world_readable)
+		ok = fail("%s holds a proxy's password but may be read by everybody; chmod 0640 it", path);
 	config_file_free(&file);
 	return ok;
 }

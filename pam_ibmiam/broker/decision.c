@@ -99,6 +99,11 @@ static bool iam_accepts_key(struct decision *d)
 	if (!e.known && d->config->client_id && d->answer.http_status == 401)
 		return refuse(d, IBMIAM_CONFIG_ERROR, "IAM answers 401 with a code that is not known here; "
 			      "are client_id and client_secret right?");
+	/* IAM, or the edge before it, may call a key malformed for its characters: an outage that
+	 * whoever types can have at will is none. */
+	if (e.result == IBMIAM_UNAVAILABLE && d->answer.http_status < 500 &&
+	    d->answer.http_status != 429 && !gate_plain(d->request->key))
+		e.result = IBMIAM_BROKER_ERROR;
 	if (e.result != IBMIAM_KEY_REJECTED)
 		hint = NULL;
 	return refuse(d, e.result, "%s%s%s", e.text, hint ? "; " : "", hint ? hint : "");

@@ -53,6 +53,22 @@ bool gate_printable(const char *text, unsigned int *count)
 	return true;
 }
 
+/* IAM calls a blank key a missing parameter, as if the mistake were ours. */
+static bool is_blank(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	uint32_t c = 0;
+
+	while (*s) {
+		s += utf8_decode(s, &c);
+		if (c != ' ' && c != 0xa0 && c != 0x1680 && !(c >= 0x2000 && c <= 0x200f) &&
+		    c != 0x2028 && c != 0x2029 && c != 0x202f && c != 0x205f && c != 0x2060 &&
+		    c != 0x3000 && c != 0xfeff)
+			return false;
+	}
+	return true;
+}
+
 const char *gate_fault(const char *answer)
 {
 	unsigned int characters = 0;
@@ -65,7 +81,14 @@ const char *gate_fault(const char *answer)
 		return "the answer holds control characters or is not UTF-8, so it is no API key";
 	if (characters < GATE_CHARACTERS_MIN)
 		return "the answer is under 32 characters, so it is no API key";
+	if (is_blank(answer))
+		return "the answer is blank, so it is no API key";
 	return NULL;
+}
+
+bool gate_plain(const char *key)
+{
+	return key[strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0';
 }
 
 const char *gate_hint(const char *key)

@@ -17,6 +17,9 @@ enum {
  * Static text; says nothing about the answer but its shape. */
 const char *gate_fault(const char *answer);
 
+/* Has the key only the characters of those that IAM makes, [A-Za-z0-9_-]? */
+_Bool gate_plain(const char *key);
+
 /* Which common mistake a key that IAM rejected looks like, or NULL.  Static text. */
 const char *gate_hint(const char *key);
 

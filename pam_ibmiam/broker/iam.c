@@ -253,7 +253,9 @@ static int retry_pause_ms(const struct exchange *x, CURLcode rc)
 	if (status != 429 && (status < 500 || status == 501))
 		return -1;
 	(void)curl_easy_getinfo(x->easy, CURLINFO_RETRY_AFTER, &after); /* seconds or a date */
-	if (status == 429 && after <= 0)
+	if (after < 0) /* a date that has passed */
+		after = 0;
+	if (status == 429 && after == 0)
 		return -1;
 	if (after > RETRY_AFTER_MAX_S)
 		return -1;
@@ -290,7 +292,11 @@ static void explain(struct exchange *x, CURLcode rc)
 	struct iam_answer *a = x->answer;
 	const char *detail = x->error[0] ? x->error : curl_easy_strerror(rc);
 
-	a->fault_result = rc == CURLE_SSL_CACERT_BADFILE ? IBMIAM_CONFIG_ERROR : IBMIAM_UNAVAILABLE;
+	a->fault_result = IBMIAM_UNAVAILABLE;
+	if (rc == CURLE_SSL_CACERT_BADFILE)
+		a->fault_result = IBMIAM_CONFIG_ERROR;
+	else if (rc == CURLE_FAILED_INIT || (rc == CURLE_OUT_OF_MEMORY && !x->header_len))
+		a->fault_result = IBMIAM_BROKER_ERROR; /* this host's own trouble */
 	if (x->too_long)
 		(void)snprintf(a->fault, sizeof a->fault, "the answer of %.200s is over 64 KiB",
 			       x->config->endpoint);

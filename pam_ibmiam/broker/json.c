@@ -4,12 +4,27 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+/* A NUL, as such or escaped: \u0000, but not \\u0000, which is a backslash and text. */
+static bool has_nul(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\0')
+			return true;
+		if (text[i] != '\\')
+			continue;
+		if (len - i >= 6 && memcmp(text + i + 1, "u0000", 5) == 0)
+			return true;
+		i++; /* what is escaped cannot begin an escape */
+	}
+	return false;
+}
+
 struct cJSON *json_parse_object(const char *text, size_t len)
 {
 	const char *end = NULL;
 	cJSON *json;
 
-	if (memmem(text, len, "\\u0000", 6) || memchr(text, '\0', len))
+	if (has_nul(text, len))
 		return NULL;
 	json = cJSON_ParseWithLengthOpts(text, len, &end, false);
 	while (json && end < text + len && strchr(" \t\r\n", *end))

@@ -4,8 +4,11 @@
  */
 #include "landlock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -60,12 +63,29 @@ static int allow_path(int rules, const char *path)
 
 	rule.fd = open(path, O_PATH | O_CLOEXEC);
 	if (rule.fd < 0)
-		return errno == ENOENT || errno == EACCES || errno == ENOTDIR ? 0 : -errno;
+		return 0; /* what cannot be opened need not be permitted */
 	if (fstat(rule.fd, &st) == 0 && S_ISDIR(st.st_mode))
 		rule.allowed |= FS_READ_DIR;
 	if (syscall(ADD_RULE, rules, PATH_BENEATH, &rule, 0) != 0)
 		error = -errno;
 	(void)close(rule.fd);
+	return error;
+}
+
+/* The files to which the links of a folder of hashed certificates point, wherever they are. */
+static int allow_links(int rules, const char *folder)
+{
+	DIR *dir = opendir(folder);
+	const struct dirent *d;
+	char path[PATH_MAX];
+	int error = 0;
+
+	while (dir && !error && (d = readdir(dir)) != NULL)
+		if (d->d_type == DT_LNK &&
+		    snprintf(path, sizeof path, "%s/%s", folder, d->d_name) < (int)sizeof path)
+			error = allow_path(rules, path);
+	if (dir)
+		(void)closedir(dir);
 	return error;
 }
 
@@ -84,8 +104,8 @@ static int add_rules(int rules, int abi, const struct sandbox_needs *needs)
 	for (size_t i = 0; i < sizeof readable / sizeof readable[0] && !error; i++)
 		error = allow_path(rules, readable[i]);
 	for (size_t i = 0; i < sizeof needs->read / sizeof needs->read[0] && !error; i++)
-		if (needs->read[i])
-			error = allow_path(rules, needs->read[i]);
+		if (needs->read[i] && !(error = allow_path(rules, needs->read[i])))
+			error = allow_links(rules, needs->read[i]);
 	if (abi < LANDLOCK_ABI_TCP)
 		return error;
 	if (!error)

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <pthread.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,7 +98,27 @@ static bool set_limits(char *why, size_t why_len)
 
 static bool give_up_powers(void)
 {
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0 &&
+	       prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+/* Name resolution needs a thread.  Who can forbid it (by a control group, or a limit shared by
+ * all brokers) must not make an outage of that. */
+static bool threads_work(char *why, size_t why_len)
+{
+	pthread_t thread;
+	int error = pthread_create(&thread, NULL, nothing, NULL);
+
+	if (error)
+		(void)snprintf(why, why_len, "no thread can be started: %s", strerrordesc_np(error));
+	else
+		(void)pthread_join(thread, NULL);
+	return error == 0;
 }
 
 bool sandbox_enter(const struct sandbox_needs *needs, char *note, char *why, size_t why_len)
@@ -119,5 +141,5 @@ bool sandbox_enter(const struct sandbox_needs *needs, char *note, char *why, siz
 	error = syscalls_limit();
 	if (error)
 		add_note(note, "no seccomp here (%s)", strerrordesc_np(-error));
-	return true;
+	return threads_work(why, why_len);
 }

@@ -2,10 +2,12 @@
 #include "syscalls.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define CALL(name) SCMP_SYS(name)
 
@@ -23,8 +25,7 @@ static const int allowed[] = {
 	CALL(nanosleep), CALL(clock_nanosleep), CALL(restart_syscall),
 	/* sockets; socket() itself is limited by family below */
 	CALL(connect), CALL(bind), CALL(socketpair), CALL(getsockname), CALL(getpeername),
-	CALL(getsockopt), CALL(setsockopt), CALL(sendto), CALL(sendmsg), CALL(sendmmsg),
-	CALL(recvfrom), CALL(recvmsg), CALL(recvmmsg), CALL(shutdown),
+	CALL(getsockopt), CALL(setsockopt), CALL(recvfrom), CALL(recvmsg), CALL(recvmmsg), CALL(shutdown),
 	/* memory */
 	CALL(mmap), CALL(mmap2), CALL(munmap), CALL(mprotect), CALL(mremap), CALL(madvise),
 	CALL(brk), CALL(mlock), CALL(munlock),
@@ -34,14 +35,27 @@ static const int allowed[] = {
 	CALL(exit), CALL(exit_group),
 	/* signals */
 	CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigreturn),
-	CALL(sigaltstack), CALL(tgkill),
+	CALL(sigaltstack),
 	/* facts */
 	CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(getrandom), CALL(uname),
 	CALL(sysinfo), CALL(clock_gettime), CALL(clock_getres), CALL(gettimeofday), CALL(time),
 	CALL(getrlimit), CALL(getrusage), CALL(getcpu),
 };
 
-static const int families[] = { AF_INET, AF_INET6, AF_UNIX, AF_NETLINK };
+/* No MPTCP, which Landlock does not know, and no netlink but for routes. */
+static const struct {
+	int family, protocol;
+} sockets[] = {
+	{ AF_INET, 0 }, { AF_INET, IPPROTO_TCP }, { AF_INET, IPPROTO_UDP },
+	{ AF_INET6, 0 }, { AF_INET6, IPPROTO_TCP }, { AF_INET6, IPPROTO_UDP },
+	{ AF_UNIX, 0 }, { AF_NETLINK, 0 /* NETLINK_ROUTE */ },
+};
+
+/* Calls whose flags may not hold MSG_FASTOPEN, which connects past Landlock. */
+static const struct {
+	int call;
+	unsigned int flags_arg;
+} sends[] = { { CALL(sendto), 3 }, { CALL(sendmsg), 2 }, { CALL(sendmmsg), 3 } };
 
 static int allow(scmp_filter_ctx filter, int call)
 {
@@ -56,9 +70,16 @@ static int add_rules(scmp_filter_ctx filter)
 
 	for (size_t i = 0; i < sizeof allowed / sizeof allowed[0] && !error; i++)
 		error = allow(filter, allowed[i]);
-	for (size_t i = 0; i < sizeof families / sizeof families[0] && !error; i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 1,
-					 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
+	for (size_t i = 0; i < sizeof sockets / sizeof sockets[0] && !error; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 2,
+					 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sockets[i].family, 0),
+					 SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)sockets[i].protocol, 0));
+	for (size_t i = 0; i < sizeof sends / sizeof sends[0] && !error; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, sends[i].call, 1,
+					 SCMP_CMP(sends[i].flags_arg, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+	if (!error) /* abort(3), and only itself */
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(tgkill), 1,
+					 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	/* Threads only.  clone3 hides its flags in memory, where a filter cannot look: glibc
 	 * falls back to clone when it is not there. */
 	if (!error)

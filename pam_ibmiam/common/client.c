@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -132,7 +133,7 @@ static void explain(int status, const char *program, struct client_fault *fault)
 			       status);
 }
 
-bool client_ask(const struct client_broker *broker, struct wire_request *request,
+static bool ask(const struct client_broker *broker, struct wire_request *request,
 		int timeout_ms, struct secret *buf, struct wire_reply *reply,
 		struct client_fault *fault)
 {
@@ -168,5 +169,19 @@ bool client_ask(const struct client_broker *broker, struct wire_request *request
 	status = spawn_end(&child);
 	if (!ok && n != -ETIMEDOUT)
 		explain(status, broker->program, fault);
+	return ok;
+}
+
+bool client_ask(const struct client_broker *broker, struct wire_request *request,
+		int timeout_ms, struct secret *buf, struct wire_reply *reply,
+		struct client_fault *fault)
+{
+	int before;
+	bool ok;
+
+	/* A host that cancels the thread of a login must not leave key, socket and keeper. */
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	ok = ask(broker, request, timeout_ms, buf, reply, fault);
+	(void)pthread_setcancelstate(before, NULL);
 	return ok;
 }

@@ -57,7 +57,7 @@ static void reset_limits(void)
 }
 
 /* In the keeper's child: becomes the broker, or ends. */
-static _Noreturn void become_broker(const struct keeper_job *job)
+static _Noreturn void become_broker(const struct keeper_job *job, pid_t keeper)
 {
 	char name[] = "ibmiam-broker", option[] = "--config";
 	char *const argv[] = { name, option, (char *)(uintptr_t)job->config, NULL };
@@ -68,6 +68,9 @@ static _Noreturn void become_broker(const struct keeper_job *job)
 	/* A group of its own: whatever it may start ends with it.  The keeper does the same, so
 	 * that it is so for both, whoever comes first. */
 	(void)setpgid(0, 0);
+	/* Nor may it outlive its keeper.  Giving up root clears this: the sandbox renews it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != keeper)
+		_exit(KEEPER_EXEC_FAILED);
 	if (dup2(job->fd, STDIN_FILENO) < 0 || chdir("/") != 0)
 		_exit(KEEPER_EXEC_FAILED);
 	null = open("/dev/null", O_RDWR); /* may be 1 itself, which must then stay */
@@ -153,7 +156,7 @@ static bool settle_ids(void)
 void keeper_run(struct keeper_job job)
 {
 	sigset_t sigchld;
-	pid_t broker;
+	pid_t self, broker;
 	int chld, status;
 
 	default_signals(); /* the host's handlers are not ours; all signals stay blocked */
@@ -172,9 +175,10 @@ void keeper_run(struct keeper_job job)
 		_exit(KEEPER_EXEC_FAILED);
 
 	/* Not vfork: the keeper must keep the deadline even while execve hangs. */
+	self = getpid();
 	broker = _Fork();
 	if (broker == 0)
-		become_broker(&job);
+		become_broker(&job, self);
 	if (broker < 0)
 		_exit(KEEPER_EXEC_FAILED);
 	(void)setpgid(broker, broker);

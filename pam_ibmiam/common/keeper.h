@@ -20,7 +20,8 @@ struct keeper_job {
 };
 
 enum {
-	KEEPER_GRACE_MS = 300,    /* from the hang-up to the kill */
+	KEEPER_GRACE_MS = 300,    /* from the hang-up to the kill of the broker */
+	KEEPER_LAST_MS = 2000,    /* from the hang-up to the kill of a keeper that is held up */
 	KEEPER_EXEC_FAILED = 127, /* exit status */
 	KEEPER_FIRST_FD = 3,      /* a host may run with 0 to 2 closed: stay clear of them */
 };

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "deadline.h"
 #include "keeper.h"
 
 static int above_stdio(int fd)
@@ -65,16 +66,21 @@ fail:
 	return error;
 }
 
-/* The keeper ends by itself, unless somebody keeps stopping it: then without its leave.  Its
- * broker sees the hang-up too. */
+/* The keeper ends by itself, unless somebody keeps stopping it: then without its leave.  The
+ * broker dies with it. */
 static void end_keeper(pid_t keeper)
 {
 	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, keeper, 0), .events = POLLIN };
+	int64_t deadline_ms = deadline_now_ms() + KEEPER_LAST_MS;
+	int n;
 
 	(void)kill(keeper, SIGCONT);
 	if (p.fd < 0)
 		return; /* an old kernel, or no descriptor left */
-	if (poll(&p, 1, 2 * KEEPER_GRACE_MS) <= 0)
+	do
+		n = poll(&p, 1, deadline_left_ms(deadline_ms));
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
 		(void)kill(keeper, SIGKILL);
 	(void)close(p.fd);
 }

@@ -10,7 +10,7 @@
 #include "item.h"
 #include "result.h"
 
-enum { LINE_MAX_LEN = 2048, VALUE_MAX = 128 };
+enum { LINE_MAX_LEN = 4096, VALUE_MAX = 128 };
 
 static const int level[IBMIAM_RESULT_COUNT] = {
 	[IBMIAM_ALLOWED] = LOG_INFO,

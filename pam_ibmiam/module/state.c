@@ -75,12 +75,24 @@ static void drop_stash(pam_handle_t *pamh)
 		(void)pam_putenv(pamh, STASH_VARIABLE); /* libpam wipes the value */
 }
 
+static void unset_published(pam_handle_t *pamh, struct state *s)
+{
+	for (const char *name = NULL;
+	     (name = wire_list_next(s->published.data, s->published.len, name)) != NULL;)
+		if (pam_getenv(pamh, name))
+			(void)pam_putenv(pamh, name);
+	secret_free(&s->published);
+	free(s->published_to);
+	s->published_to = NULL;
+}
+
 void state_reset(pam_handle_t *pamh)
 {
 	struct state *s = get_state(pamh);
 
 	drop_stash(pamh);
 	if (s) {
+		unset_published(pamh, s);
 		free(s->user);
 		s->user = NULL;
 	}
@@ -147,17 +159,6 @@ static bool note_name(struct secret *published, const char *entry)
 {
 	return secret_append(published, entry, strcspn(entry, "=")) &&
 	       secret_append(published, "", 1);
-}
-
-static void unset_published(pam_handle_t *pamh, struct state *s)
-{
-	for (const char *name = NULL;
-	     (name = wire_list_next(s->published.data, s->published.len, name)) != NULL;)
-		if (pam_getenv(pamh, name))
-			(void)pam_putenv(pamh, name);
-	secret_free(&s->published);
-	free(s->published_to);
-	s->published_to = NULL;
 }
 
 static int put_environment(pam_handle_t *pamh, const struct wire_stash *stash)

@@ -17,7 +17,8 @@
 
 #include "wire.h"
 
-/* Forgets everything that an earlier authenticate left on this handle. */
+/* Forgets everything that an earlier authenticate left on this handle, and withdraws what was
+ * exported of it. */
 void state_reset(pam_handle_t *pamh);
 
 /* Remembers that `user` was allowed, with the reply's environment to be published

@@ -277,8 +277,8 @@ static enum sweep_outcome ask_iam(struct inject_plan plan, char why[2048])
 	(void)snprintf(why, 2048, "%s", answer.fault);
 	if (ok || answer.http_status != 0 || answer.body.len != 0)
 		outcome = wrong(why, "an answer of nobody's");
-	else if (answer.fault_result != IBMIAM_UNAVAILABLE)
-		outcome = wrong(why, "not an outage");
+	else if (answer.fault_result != IBMIAM_UNAVAILABLE && answer.fault_result != IBMIAM_BROKER_ERROR)
+		outcome = wrong(why, "neither an outage nor this host's trouble");
 	else if (strstr(why, KEY) || strstr(why, UNIT_SECRET))
 		outcome = wrong(why, "the reason holds a secret");
 	else if (strstr(why, "(curl 7)"))

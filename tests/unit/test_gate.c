@@ -11,6 +11,7 @@ static const char too_long[] = "the answer is over 510 bytes, which PAM may have
 static const char not_text[] =
 	"the answer holds control characters or is not UTF-8, so it is no API key";
 static const char too_short[] = "the answer is under 32 characters, so it is no API key";
+static const char blank[] = "the answer is blank, so it is no API key";
 
 /* The answer is head, then `repeated` so many times, then tail. */
 static const struct answer {
@@ -42,8 +43,11 @@ static const struct answer {
 	{ "512 bytes in 128 emoji", "", "\xf0\x9f\x94\x91", 128, "", too_long },
 	/* users' own keys may hold anything printable */
 	{ "punctuation", "", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~", 1, "", NULL },
-	{ "spaces", "", " ", 32, "", NULL },
-	{ "no-break spaces", "", "\xc2\xa0", 32, "", NULL },
+	{ "spaces", "", " ", 32, "", blank },
+	{ "no-break spaces", "", "\xc2\xa0", 32, "", blank },
+	{ "ideographic spaces", "", "\xe3\x80\x80", 32, "", blank },
+	{ "zero-width characters", "", "\xe2\x80\x8b", 32, "", blank },
+	{ "spaces around a letter", "a", " ", 32, "", NULL },
 	{ "first after C1", "", "\xc2\xa0", 1, "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk", NULL },
 	{ "last of two bytes", "", "\xdf\xbf", 32, "", NULL },
 	{ "first of three bytes", "", "\xe0\xa0\x80", 32, "", NULL },

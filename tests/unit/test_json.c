@@ -43,6 +43,8 @@ static const struct document {
 	{ "comment", UNIT_BYTES("{/**/}"), false },
 	/* a C string would end there and compare equal to another */
 	{ "\\u0000 in a value", UNIT_BYTES("{\"a\":\"b\\u0000c\"}"), false },
+	{ "\\\\u0000, a backslash and text", UNIT_BYTES("{\"a\":\"b\\\\u0000c\"}"), true },
+	{ "\\u0000 after an escaped backslash", UNIT_BYTES("{\"a\":\"b\\\\\\u0000c\"}"), false },
 	{ "\\u0000 in a name", UNIT_BYTES("{\"a\\u0000c\":\"b\"}"), false },
 	{ "\\u0000 in a member nobody reads", UNIT_BYTES("{\"x\":{\"y\":\"\\u0000\"}}"), false },
 	{ "NUL in a value", UNIT_BYTES("{\"a\":\"b\0c\"}"), false },
