@@ -56,3 +56,4 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 
 include tests/tree/tree.mk
 include tests/faults/faults.mk
+include tests/load/load.mk
