@@ -57,3 +57,4 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 include tests/tree/tree.mk
 include tests/faults/faults.mk
 include tests/load/load.mk
+include tests/fuzz/fuzz.mk

@@ -207,11 +207,11 @@ static bool parse_text(cfg_t *cfg, const char *path, char *text, size_t len)
 
 	if (config_syntax_check(text, len, &fault) != 0)
 		return fail_syntax(cfg, path, &fault);
-	free(cfg->filename);
-	cfg->filename = strdup(path);
-	fp = len > 0 ? fmemopen(text, len, "r") : NULL;
 	if (len == 0)
 		return true;
+	free(cfg->filename);
+	cfg->filename = strdup(path);
+	fp = fmemopen(text, len, "r");
 	if (!fp || !cfg->filename) {
 		if (fp)
 			(void)fclose(fp);

@@ -48,7 +48,7 @@ static const char *check_endpoint(const char *value)
 	if (!url)
 		return "cannot be checked: out of memory";
 	/* Lower case, because the issuer in a token is compared with it. */
-	if (strncmp(value, "https://", 8) != 0 || has_capital(value + 8) ||
+	if (strncmp(value, "https://", 8) != 0 || has_capital(value + 8) || value[8] == '/' ||
 	    strpbrk(value, " @?#") || curl_url_set(url, CURLUPART_URL, value, 0) != CURLUE_OK ||
 	    !has_scheme(url, "https"))
 		fault = expected;
@@ -190,7 +190,8 @@ char *config_value_endpoint(const char *value)
 
 	while (len > 0 && base[len - 1] == '/')
 		len--;
-	if (len >= sizeof path - 1 &&
+	/* Not if that would leave no host: "identity" may be one. */
+	if (len >= sizeof "https://h" - 1 + sizeof path - 1 &&
 	    memcmp(base + len - (sizeof path - 1), path, sizeof path - 1) == 0)
 		len -= sizeof path - 1;
 	while (len > 0 && base[len - 1] == '/')

@@ -1,0 +1,162 @@
+/*
+ * The whole of config_load(), through files, with errors of the system thrown in.  The
+ * input's first byte says which call fails and whether everybody may read the files; then
+ * comes the main file, and after a form feed one in the .d folder.
+ */
+#include <confuse.h>
+#include <err.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "config_value.h"
+#include "environment.h"
+#include "fuzz.h"
+#include "wrap.h"
+
+static char folder[40], path[48], more_folder[56], more[72];
+
+static void remove_files(void)
+{
+	(void)unlink(more);
+	(void)rmdir(more_folder);
+	(void)unlink(path);
+	(void)rmdir(folder);
+}
+
+static void make_folder(void)
+{
+	(void)snprintf(folder, sizeof folder, "%s/ibmiam-fuzz-XXXXXX",
+		       access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (!mkdtemp(folder))
+		err(EXIT_FAILURE, "%s", folder);
+	(void)snprintf(path, sizeof path, "%s/conf", folder);
+	(void)snprintf(more_folder, sizeof more_folder, "%s.d", path);
+	(void)snprintf(more, sizeof more, "%s/more.conf", more_folder);
+	if (mkdir(more_folder, 0700) != 0 || atexit(remove_files) != 0)
+		err(EXIT_FAILURE, "%s", more_folder);
+}
+
+static void write_file(const char *to, const uint8_t *data, size_t len, mode_t mode)
+{
+	int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, data, len) != (ssize_t)len || fchmod(fd, mode) != 0)
+		err(EXIT_FAILURE, "%s", to);
+	(void)close(fd);
+}
+
+static void check_list(const char *key, struct config_list list)
+{
+	for (size_t i = 0; i < config_list_len(list); i++) {
+		MUST(!config_value_fault(key, config_list_get(list, i)));
+		MUST(config_list_has(list, config_list_get(list, i)));
+		for (size_t k = 0; k < i && strcmp(key, "environment") == 0; k++)
+			MUST(!environment_same_name(config_list_get(list, i),
+						    config_list_get(list, k)));
+	}
+}
+
+static void check_scalar(const char *key, const char *value)
+{
+	MUST(!value || !config_value_fault(key, value));
+}
+
+static void check_blocks(const struct config *c)
+{
+	struct config_user user;
+	struct config_service service;
+
+	for (unsigned int i = 0; i < cfg_size(c->cfg, "user"); i++) {
+		const char *title = cfg_title(cfg_getnsec(c->cfg, "user", i));
+
+		MUST(!config_value_fault("user", title) && config_find_user(c, title, &user));
+		MUST(config_list_len(user.iam_ids) > 0 && user.export < CONFIG_EXPORT_TARGET);
+		check_list("iam_ids", user.iam_ids);
+		check_list("services", user.services);
+		check_list("environment", user.environment);
+	}
+	for (unsigned int i = 0; i < cfg_size(c->cfg, "service"); i++) {
+		const char *title = cfg_title(cfg_getnsec(c->cfg, "service", i));
+
+		MUST(!config_value_fault("service", title));
+		MUST(config_find_service(c, title, &service));
+		MUST(service.export <= CONFIG_EXPORT_TARGET);
+		check_list("environment", service.environment);
+	}
+	MUST(!config_find_user(c, "no:body", &user) && config_list_len(user.iam_ids) == 0);
+	MUST(!config_find_service(c, "NONE", &service));
+}
+
+static void check_config(const struct config *c)
+{
+	size_t len = strlen(c->endpoint);
+
+	check_scalar("endpoint", c->endpoint);
+	MUST(c->endpoint[len - 1] != '/');
+	check_scalar("client_id", c->client_id);
+	check_scalar("client_secret", c->client_secret);
+	MUST(!c->client_id == !c->client_secret);
+	check_scalar("scope", c->scope);
+	check_scalar("ca_file", c->ca_file);
+	check_scalar("ca_path", c->ca_path);
+	check_scalar("proxy", c->proxy);
+	check_list("issuer", c->issuer);
+	check_list("accounts", c->accounts);
+	check_list("environment", c->environment);
+	check_blocks(c);
+}
+
+/* One line that names the file, fit for the log and for a reply. */
+static void check_why(const char *why, size_t size)
+{
+	size_t len = strnlen(why, size);
+
+	MUST(len < size && strncmp(why, path, strlen(path)) == 0 && len > strlen(path));
+	for (size_t i = 0; i < len; i++)
+		MUST((unsigned char)why[i] >= ' ' && why[i] != 0x7f);
+}
+
+static int free_descriptor(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	(void)close(fd);
+	return fd;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct config c = { .minimum_uid = 4711 }, untouched = c;
+	const uint8_t *split = len > 0 ? memchr(data, '\f', len) : NULL;
+	size_t first_len = split ? (size_t)(split - data) : len;
+	mode_t mode = len > 0 && (data[0] & 0x40) ? 0644 : 0600;
+	char why[200];
+	int fd;
+	bool ok;
+
+	if (len == 0 || first_len == 0)
+		return 0;
+	if (!folder[0])
+		make_folder();
+	write_file(path, data + 1, first_len - 1, mode);
+	if (split)
+		write_file(more, split + 1, len - first_len - 1, mode);
+	else
+		(void)unlink(more);
+	fd = free_descriptor();
+	wrap_fail((data[0] - '0') & 0x1f);
+	ok = config_load(path, &c, why, sizeof why);
+	MUST(!wrap_failed() || !ok);
+	if (ok)
+		check_config(&c);
+	else
+		check_why(why, sizeof why);
+	MUST(ok || memcmp(&c, &untouched, sizeof c) == 0);
+	MUST(free_descriptor() == fd);
+	MUST(!ok || mode == 0600 || !c.client_secret);
+	if (ok)
+		config_free(&c);
+	return 0;
+}
