@@ -2,7 +2,7 @@
 #   make            the module and the broker          make check    all tests
 #   make install    also: uninstall                    make demo     a real SSH login
 #   make clean                                         make bench    sizes and costs
-#   make check-sanitize, make analyze, make coverage: slower looks at the code
+#   make check-sanitize, analyze, coverage, fuzz and load: slower looks at the code
 # check and demo install the Debian packages that are missing (as root) and build first.
 
 VERSION   := 0.1.0
