@@ -142,7 +142,10 @@ class Su(HostTest):
                 ("IAM down, wrong password", down, ("alice", wrong), 1, "unavailable"),
                 ("a wrong key, right password", {}, ("unknown", right), 1, "key-rejected"),
                 ("another's key, right password", {}, ("bob", right), 1, "denied"),
-                ("right password only", {}, (right, right), 1, "key-rejected")]:
+                ("right password only", {}, (right, right), 1, "key-rejected"),
+                # IAM calls this a missing parameter; that whoever types can have at will is no outage
+                ("a blank key, right password", {}, (" " * 32, right), 1, "key-rejected"),
+                ("a blank key of another kind", {}, ("\u3000" * 32, right), 1, "key-rejected")]:
             machine.configure(**config)
             with self.subTest(name):
                 seen = self.su("bob", "alice", *answers)

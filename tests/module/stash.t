@@ -143,6 +143,16 @@ class Stash(unittest.TestCase):
                         run = stage.drive(OWN, authenticate, "env", f"user={user}", call, "env", answers=(KEY,))
                         self.assertEqual([VARIABLE in e for e in run.environments], [True, False])
 
+    def test_second_authenticate_withdraws(self):
+        """What an earlier login on this handle exported is gone, even where it was for anybody."""
+        iam = driver.Standin(stage)
+        service = stage.pam(stage.options(iam.config()))
+        run = stage.drive(service, "authenticate", "setcred", "env", "authenticate", "env",
+                          answers=(iam.keys["alice"], iam.keys["unknown"]))
+        self.assertEqual(run.codes, ["PAM_SUCCESS", "PAM_SUCCESS", "PAM_AUTH_ERR"])
+        self.assertIn("IBMIAM_TOKEN", run.environments[0])
+        self.assertEqual(run.environments[1], {})
+
     def test_second_authenticate(self):
         """A new attempt forgets what the last one left, whatever becomes of it."""
         iam = driver.Standin(stage)

@@ -136,6 +136,21 @@ static int become_root(void) { return failed(syscall(SYS_setuid, 0)); }
 static int set_ids(void) { return failed(syscall(SYS_setresuid, 0, 0, 0)); }
 static int signal_parent(void) { return failed(syscall(SYS_kill, getppid(), 0)); }
 static int packet_socket(void) { return failed(socket(AF_PACKET, SOCK_RAW, 0)); }
+
+/* Both would connect past Landlock. */
+static int mptcp_socket(void) { return failed(socket(AF_INET, SOCK_STREAM, 262 /* IPPROTO_MPTCP */)); }
+static int connect_by_sending(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)other_port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int error = failed(sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to));
+
+	(void)close(fd);
+	return error;
+}
+
+static int filter_netlink(void) { return failed(socket(AF_NETLINK, SOCK_RAW, 12 /* NETFILTER */)); }
 static int raise_limit(void)
 {
 	const struct rlimit more = { 1, 1 };
@@ -177,6 +192,9 @@ static const struct row {
 	{ "setresuid(0, 0, 0)", set_ids, SECCOMP, false },
 	{ "signal its parent", signal_parent, SECCOMP, false },
 	{ "open a packet socket", packet_socket, SECCOMP, false },
+	{ "open an MPTCP socket", mptcp_socket, SECCOMP, false },
+	{ "open a netfilter socket", filter_netlink, SECCOMP, false },
+	{ "connect by sending (MSG_FASTOPEN)", connect_by_sending, SECCOMP, false },
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
