@@ -98,8 +98,9 @@ static bool set_limits(char *why, size_t why_len)
 
 static bool give_up_powers(void)
 {
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0 &&
-	       prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) == 0 &&
+	       prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL) == 0 &&
+	       prctl(PR_SET_PDEATHSIG, SIGKILL, 0UL, 0UL, 0UL) == 0;
 }
 
 static void *nothing(void *arg)

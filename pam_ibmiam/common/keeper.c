@@ -69,7 +69,7 @@ static _Noreturn void become_broker(const struct keeper_job *job, pid_t keeper)
 	 * that it is so for both, whoever comes first. */
 	(void)setpgid(0, 0);
 	/* Nor may it outlive its keeper.  Giving up root clears this: the sandbox renews it. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != keeper)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0UL, 0UL, 0UL) != 0 || getppid() != keeper)
 		_exit(KEEPER_EXEC_FAILED);
 	if (dup2(job->fd, STDIN_FILENO) < 0 || chdir("/") != 0)
 		_exit(KEEPER_EXEC_FAILED);
@@ -161,8 +161,8 @@ void keeper_run(struct keeper_job job)
 
 	default_signals(); /* the host's handlers are not ours; all signals stay blocked */
 	(void)setsid();    /* the terminal's ^C and ^Z reach the host, not the broker */
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* orphans of the broker become ours to reap */
+	(void)prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1UL, 0UL, 0UL, 0UL); /* orphans of the broker become ours to reap */
 
 	if (!settle_ids() || !keep_only(job.fd, job.host_fd))
 		_exit(KEEPER_EXEC_FAILED);

@@ -4,13 +4,16 @@ analyze: deps
 	@tests/deps clang-tidy cppcheck
 	@tests/tree/analyze
 
-# ASan and UBSan, where they can look: the unit tests, and the module and the broker in
+# valgrind on the module in a real pamtester; ASan and UBSan where they can look: the unit tests, and the module and the broker in
 # hosts of our own.  The real sshd, sudo and su cannot load an instrumented module, and
 # hell.t measures what the sanitizers change (memory, signals).
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 check-sanitize: deps
+	@tests/deps valgrind
 	@$(MAKE) --no-print-directory BUILD='$(BUILD)-sanitize' SANITIZE='$(SANITIZERS)' \
-		T='$$(UNIT_TESTS) tests/module/cases.t tests/module/iam.t tests/module/stash.t' check-built
+		T='$$(UNIT_TESTS) $$(FAULT_TESTS) $$(FUZZ_REPLAYS) $(addprefix tests/module/,cases.t iam.t stash.t)' \
+		check-built
+	@$(MAKE) --no-print-directory T=tests/hosts/valgrind.t check-built
 
 # Clang's source-based coverage: its counters are mapped before the broker enters its
 # sandbox, so they count in there too, where gcov could not write its files.  The tests of
