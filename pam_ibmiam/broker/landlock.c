@@ -55,24 +55,27 @@ static const char *const readable[] = {
 	"/dev/null", "/dev/urandom",
 };
 
-static int allow_path(int rules, const char *path)
+static int allow_path(int rules, const char *path, bool files_only)
 {
 	struct path_attr rule = { .allowed = FS_READ_FILE };
 	struct stat st;
+	bool folder;
 	int error = 0;
 
 	rule.fd = open(path, O_PATH | O_CLOEXEC);
 	if (rule.fd < 0)
 		return 0; /* what cannot be opened need not be permitted */
-	if (fstat(rule.fd, &st) == 0 && S_ISDIR(st.st_mode))
+	folder = fstat(rule.fd, &st) == 0 && S_ISDIR(st.st_mode);
+	if (folder)
 		rule.allowed |= FS_READ_DIR;
-	if (syscall(ADD_RULE, rules, PATH_BENEATH, &rule, 0) != 0)
+	if (!(folder && files_only) && syscall(ADD_RULE, rules, PATH_BENEATH, &rule, 0) != 0)
 		error = -errno;
 	(void)close(rule.fd);
 	return error;
 }
 
-/* The files to which the links of a folder of hashed certificates point, wherever they are. */
+/* The files to which the links of a folder of hashed certificates point, wherever they are; not
+ * folders, lest a stray link open a whole tree. */
 static int allow_links(int rules, const char *folder)
 {
 	DIR *dir = opendir(folder);
@@ -83,7 +86,7 @@ static int allow_links(int rules, const char *folder)
 	while (dir && !error && (d = readdir(dir)) != NULL)
 		if (d->d_type == DT_LNK &&
 		    snprintf(path, sizeof path, "%s/%s", folder, d->d_name) < (int)sizeof path)
-			error = allow_path(rules, path);
+			error = allow_path(rules, path, true);
 	if (dir)
 		(void)closedir(dir);
 	return error;
@@ -102,9 +105,9 @@ static int add_rules(int rules, int abi, const struct sandbox_needs *needs)
 	int error = 0;
 
 	for (size_t i = 0; i < sizeof readable / sizeof readable[0] && !error; i++)
-		error = allow_path(rules, readable[i]);
+		error = allow_path(rules, readable[i], false);
 	for (size_t i = 0; i < sizeof needs->read / sizeof needs->read[0] && !error; i++)
-		if (needs->read[i] && !(error = allow_path(rules, needs->read[i])))
+		if (needs->read[i] && !(error = allow_path(rules, needs->read[i], false)))
 			error = allow_links(rules, needs->read[i]);
 	if (abi < LANDLOCK_ABI_TCP)
 		return error;

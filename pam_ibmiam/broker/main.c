@@ -41,7 +41,8 @@ static bool stdin_is_our_socket(void)
 	       type == SOCK_SEQPACKET;
 }
 
-static bool receive_request(struct secret *buf, struct wire_request *ret)
+/* Takes the request off the socket, unread. */
+static bool receive_request(struct secret *buf)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
 	struct iovec iov = { .iov_base = buf->data, .iov_len = buf->cap };
@@ -58,7 +59,7 @@ static bool receive_request(struct secret *buf, struct wire_request *ret)
 	if (n <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return false;
 	buf->len = (size_t)n;
-	return wire_decode(&wire_request_message, buf->data, buf->len, ret) == NULL;
+	return true;
 }
 
 static bool send_reply(const struct wire_reply *reply)
@@ -91,12 +92,11 @@ static bool answer(const struct config *config, const struct wire_request *reque
 static int one_shot(const char *config_path)
 {
 	SECRET_AUTO(buf);
-	struct config config = { 0 };
+	__attribute__((cleanup(config_free))) struct config config = { 0 };
 	struct sandbox_needs needs = { 0 };
 	struct wire_request request;
 	struct wire_reply fault = { .result = IBMIAM_ALLOWED };
 	char note[SANDBOX_NOTE_MAX], why[WIRE_REASON_MAX] = "";
-	bool sent;
 
 	/* Root reads the configuration; nobody of importance reads the request. */
 	if (config_load(config_path, &config, why, sizeof why))
@@ -109,11 +109,14 @@ static int one_shot(const char *config_path)
 		fault.result = IBMIAM_BROKER_ERROR;
 	fault.reason = why[0] ? why : "cannot start libcurl";
 
-	if (!secret_init(&buf, WIRE_MESSAGE_MAX + 1) || !receive_request(&buf, &request))
+	if (!secret_init(&buf, WIRE_MESSAGE_MAX + 1) || !receive_request(&buf))
 		return EXIT_NO_REQUEST;
-	sent = fault.result == IBMIAM_ALLOWED ? answer(&config, &request, note) : send_reply(&fault);
-	config_free(&config);
-	return sent ? EXIT_SUCCESS : EXIT_NO_REPLY;
+	/* Only in the sandbox is a byte of it looked at. */
+	if (fault.result != IBMIAM_ALLOWED)
+		return send_reply(&fault) ? EXIT_SUCCESS : EXIT_NO_REPLY;
+	if (wire_decode(&wire_request_message, buf.data, buf.len, &request))
+		return EXIT_NO_REQUEST;
+	return answer(&config, &request, note) ? EXIT_SUCCESS : EXIT_NO_REPLY;
 }
 
 int main(int argc, char **argv)

@@ -24,8 +24,8 @@ struct client_fault {
 
 /*
  * Sends *request (its budget_ms is overwritten) and waits for the reply, at most for
- * timeout_ms after it is sent; ending the broker may add KEEPER_GRACE_MS.  On true *reply is
- * filled and points into *buf, which the caller frees; buf must be empty on entry.  On
+ * timeout_ms after it is sent; ending a hung broker may add KEEPER_GRACE_MS, and a keeper that
+ * somebody holds up KEEPER_LAST_MS (keeper.h).  On true *reply is filled and points into *buf, which the caller frees; buf must be empty on entry.  On
  * false *fault is filled.  Either way no process and no descriptor is left.
  */
 bool client_ask(const struct client_broker *broker, struct wire_request *request,

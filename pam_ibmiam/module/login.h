@@ -9,7 +9,7 @@
 #include "options.h"
 
 /* pam_sm_authenticate.  Blocks for the conversation, and after it for at most the
- * timeout plus KEEPER_GRACE_MS.  Returns a PAM code, by the table in the README. */
+ * timeout and what client_ask() adds to it.  Returns a PAM code, by the table in the README. */
 int login_authenticate(pam_handle_t *pamh, int flags, const struct options *opt);
 
 #endif

@@ -198,9 +198,8 @@ int state_publish(pam_handle_t *pamh)
 	if (s && s->stash.len > 0) {
 		message = s->stash; /* taken over: wiped at the end of this function */
 		s->stash = (struct secret){ 0 };
-	} else {
-		if (!take_variable(pamh, &message))
-			count = -1;
+	} else if (!take_variable(pamh, &message)) {
+		count = -1;
 	}
 	if (message.len > 0 && count == 0) {
 		if (wire_decode(&wire_stash_message, message.data, message.len, &stash) || !user)
