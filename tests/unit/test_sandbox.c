@@ -43,6 +43,7 @@ struct report {
 
 static int permitted_port, other_port, scratch_fd;
 static char scratch[64];
+static char ca[64], ca_link[80], elsewhere[80], linked[96], beside[96]; /* a CA folder and where it points */
 
 static int failed(long rc)
 {
@@ -74,6 +75,8 @@ static int read_shadow(void) { return attempt_open("/etc/shadow", O_RDONLY); }
 static int read_passwd(void) { return attempt_open("/etc/passwd", O_RDONLY); }
 static int read_proc(void) { return attempt_open("/proc/1/environ", O_RDONLY); }
 static int read_ca(void) { return attempt_open("/etc/ssl/openssl.cnf", O_RDONLY); }
+static int read_linked(void) { return attempt_open(ca_link, O_RDONLY); }
+static int read_beside(void) { return attempt_open(beside, O_RDONLY); }
 static int create_file(void) { return attempt_open(scratch, O_WRONLY | O_CREAT); }
 static int create_in_tmp(void) { return attempt_open("/tmp/ibmiam-probe", O_WRONLY | O_CREAT); }
 static int connect_permitted(void) { return attempt_connect(permitted_port); }
@@ -171,6 +174,8 @@ static const struct row {
 	{ "read /etc/passwd, which every user may", read_passwd, LANDLOCK, false },
 	{ "read another process's environment", read_proc, ALWAYS, false },
 	{ "read OpenSSL's configuration", read_ca, ALWAYS, true },
+	{ "read a certificate that ca_path links to", read_linked, ALWAYS, true },
+	{ "read what stands beside it, in a folder that ca_path links to", read_beside, LANDLOCK, false },
 	{ "create a file in its own folder", create_file, LANDLOCK, false },
 	{ "create a file in /tmp", create_in_tmp, LANDLOCK, false },
 	{ "write to a file opened before", grow_file, ALWAYS, false },
@@ -211,7 +216,7 @@ static void without(const int *calls, size_t n)
 
 static void child(struct report *r, const int *missing, size_t n)
 {
-	const struct sandbox_needs needs = { .port = { (uint16_t)permitted_port } };
+	const struct sandbox_needs needs = { .read = { ca }, .port = { (uint16_t)permitted_port } };
 
 	if (n > 0)
 		without(missing, n);
@@ -356,6 +361,40 @@ static int listener(int *port)
 	return fd;
 }
 
+/* FOLDER/ca/a.0 -> FOLDER/elsewhere/linked, and FOLDER/ca/tree -> FOLDER/elsewhere. */
+static bool make_ca(const char *folder)
+{
+	char tree[80];
+	int a, b;
+
+	(void)snprintf(ca, sizeof ca, "%s/ca", folder);
+	(void)snprintf(elsewhere, sizeof elsewhere, "%s/elsewhere", folder);
+	(void)snprintf(ca_link, sizeof ca_link, "%s/a.0", ca);
+	(void)snprintf(tree, sizeof tree, "%s/tree", ca);
+	(void)snprintf(linked, sizeof linked, "%s/linked", elsewhere);
+	(void)snprintf(beside, sizeof beside, "%s/beside", elsewhere);
+	if (mkdir(ca, 0755) != 0 || mkdir(elsewhere, 0755) != 0)
+		return false;
+	a = open(linked, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	b = open(beside, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	(void)close(a);
+	(void)close(b);
+	return a >= 0 && b >= 0 && symlink(linked, ca_link) == 0 && symlink(elsewhere, tree) == 0;
+}
+
+static void remove_ca(void)
+{
+	char tree[80];
+
+	(void)snprintf(tree, sizeof tree, "%s/tree", ca);
+	(void)unlink(tree);
+	(void)unlink(ca_link);
+	(void)unlink(linked);
+	(void)unlink(beside);
+	(void)rmdir(elsewhere);
+	(void)rmdir(ca);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,7 +406,7 @@ int main(void)
 	char folder[] = "/tmp/ibmiam-sandbox-XXXXXX";
 	int rc, a = listener(&permitted_port), b = listener(&other_port);
 
-	if (!mkdtemp(folder) || chmod(folder, 0777) != 0)
+	if (!mkdtemp(folder) || chmod(folder, 0777) != 0 || !make_ca(folder))
 		return 1;
 	(void)snprintf(scratch, sizeof scratch, "%s/probe", folder);
 	scratch_fd = open(scratch, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
@@ -376,6 +415,7 @@ int main(void)
 	(void)close(scratch_fd);
 	(void)unlink(scratch);
 	(void)unlink("/tmp/ibmiam-probe");
+	remove_ca();
 	(void)rmdir(folder);
 	(void)close(a);
 	(void)close(b);
