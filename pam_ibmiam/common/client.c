@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "deadline.h"
 #include "keeper.h"
@@ -15,18 +17,17 @@
 #include "trust.h"
 
 enum {
-	BUDGET_MAX_MS = 60000, /* the limit on the wire */
 	MARGIN_MAX_MS = 1000,
+	HELLO_MAX_MS = 1000, /* a resident broker has nothing to do but to say it */
+	HELLO_MAX = 1024,    /* bytes */
 };
 
-/* The broker gets less time than we have, so that even on a busy machine its answer ("IAM is
- * slow") comes before our verdict on the broker. */
-static uint32_t budget_ms(int timeout_ms)
+uint32_t client_budget_ms(int timeout_ms)
 {
 	int margin = timeout_ms / 5 < MARGIN_MAX_MS ? timeout_ms / 5 : MARGIN_MAX_MS;
 	int budget = timeout_ms - margin;
 
-	return budget < 0 ? 0 : budget > BUDGET_MAX_MS ? BUDGET_MAX_MS : (uint32_t)budget;
+	return budget < 0 ? 0 : budget > WIRE_BUDGET_MAX_MS ? WIRE_BUDGET_MAX_MS : (uint32_t)budget;
 }
 
 static bool __attribute__((format(printf, 2, 3)))
@@ -133,42 +134,138 @@ static void explain(int status, const char *program, struct client_fault *fault)
 			       status);
 }
 
-static bool ask(const struct client_broker *broker, struct wire_request *request,
-		int timeout_ms, struct secret *buf, struct wire_reply *reply,
-		struct client_fault *fault)
+/* Room for a reply: one byte more than a message may have, so that a longer one is noticed. */
+static bool make_buffers(const struct wire_message *message, const void *request,
+			 struct secret *out, struct secret *buf, struct client_fault *fault)
 {
-	SECRET_AUTO(message);
 	const char *why;
+
+	if (!secret_init(out, WIRE_MESSAGE_MAX) || !secret_init(buf, WIRE_MESSAGE_MAX + 1))
+		return fail(fault, "out of memory");
+	why = wire_encode(message, request, out);
+	return why ? fail(fault, "the request cannot be sent: %s", why) : true;
+}
+
+/* Sends what is in out and reads the reply into buf.  *ret_n is what receive() returned.
+ * The time counts from here, on both sides: a host that its user had stopped in between (^Z in
+ * su) must not look like an outage of IAM. */
+static bool exchange(int fd, struct secret *out, int timeout_ms, struct secret *buf,
+		     struct wire_reply *reply, struct client_fault *fault, ssize_t *ret_n)
+{
+	int error = transmit(fd, out);
+	ssize_t n = error ? -error : receive(fd, buf, deadline_now_ms() + timeout_ms);
+
+	*ret_n = n;
+	if (error)
+		return fail(fault, "the request cannot be sent: %s", strerrordesc_np(error));
+	if (n > 0)
+		buf->len = (size_t)n;
+	return check_reply(n, buf, reply, fault);
+}
+
+static bool ask_one_shot(const struct client_broker *broker, struct wire_request *request,
+			 int timeout_ms, struct secret *buf, struct wire_reply *reply,
+			 struct client_fault *fault)
+{
+	SECRET_AUTO(out);
 	struct spawn child;
-	bool ok = false;
 	int error, status;
 	ssize_t n;
+	bool ok;
 
-	request->budget_ms = budget_ms(timeout_ms);
-	/* One byte more than a message may have, so that a longer one is noticed. */
-	if (!secret_init(&message, WIRE_MESSAGE_MAX) || !secret_init(buf, WIRE_MESSAGE_MAX + 1))
-		return fail(fault, "out of memory");
-	why = wire_encode(&wire_request_message, request, &message);
-	if (why)
-		return fail(fault, "the request cannot be sent: %s", why);
-	if (!check_program(broker->program, fault))
+	request->budget_ms = client_budget_ms(timeout_ms);
+	if (!make_buffers(&wire_request_message, request, &out, buf, fault) ||
+	    !check_program(broker->program, fault))
 		return false;
 	error = spawn_begin(broker->program, broker->config, &child);
 	if (error)
 		return fail(fault, "cannot start the broker %s: %s", broker->program,
 			    strerrordesc_np(error));
-
-	error = transmit(child.fd, &message);
-	/* The time counts from here, on both sides: a host that its user had stopped in between
-	 * (^Z in su) must not look like an outage of IAM. */
-	n = error ? -error : receive(child.fd, buf, deadline_now_ms() + timeout_ms);
-	if (n > 0)
-		buf->len = (size_t)n;
-	ok = error ? fail(fault, "the request cannot be sent: %s", strerrordesc_np(error))
-		   : check_reply(n, buf, reply, fault);
+	ok = exchange(child.fd, &out, timeout_ms, buf, reply, fault, &n);
 	status = spawn_end(&child);
 	if (!ok && n != -ETIMEDOUT)
 		explain(status, broker->program, fault);
+	return ok;
+}
+
+/* A connection to whoever listens at the path, or an errno negated. */
+static int connect_to(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd, error;
+
+	if (strlen(path) >= sizeof to.sun_path)
+		return -ENAMETOOLONG;
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	/* Not blocking: a queue that is full must not hold up a login. */
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&to, sizeof to) == 0)
+		return fd;
+	error = errno;
+	(void)close(fd);
+	return -error;
+}
+
+/* Nobody but root, or we ourselves, may have made the socket (unix(7): SO_PEERCRED is who
+ * called listen). */
+static bool is_trusted(int fd)
+{
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t len = sizeof peer;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static bool is_greeted(int fd, int timeout_ms)
+{
+	SECRET_AUTO(buf);
+	struct wire_hello hello;
+	int wait_ms = timeout_ms / 4 < HELLO_MAX_MS ? timeout_ms / 4 : HELLO_MAX_MS;
+	ssize_t n = secret_init(&buf, HELLO_MAX) ? receive(fd, &buf, deadline_now_ms() + wait_ms) : -1;
+
+	return n > 0 && !wire_decode(&wire_hello_message, buf.data, (size_t)n, &hello);
+}
+
+static bool ask_resident(const char *path, const struct wire_message *message, const void *request,
+			 int timeout_ms, struct secret *buf, struct wire_reply *reply,
+			 struct client_fault *fault)
+{
+	SECRET_AUTO(out);
+	int fd = connect_to(path);
+	bool ok = false;
+	ssize_t n;
+
+	fault->nobody = true;
+	if (fd < 0)
+		return fail(fault, "no broker listens at %s: %s", path, strerrordesc_np(-fd));
+	if (!is_trusted(fd))
+		(void)fail(fault, "whoever listens at %s is not root", path);
+	else if (!is_greeted(fd, timeout_ms))
+		(void)fail(fault, "the broker at %s does not greet, or speaks another version", path);
+	else
+		fault->nobody = false;
+	if (!fault->nobody && make_buffers(message, request, &out, buf, fault))
+		ok = exchange(fd, &out, timeout_ms, buf, reply, fault, &n);
+	(void)close(fd);
+	if (!ok)
+		secret_free(buf);
+	return ok;
+}
+
+bool client_ask_resident(const char *socket, const struct wire_message *message,
+			 const void *request, int timeout_ms, struct secret *buf,
+			 struct wire_reply *reply, struct client_fault *fault)
+{
+	int before;
+	bool ok;
+
+	/* A host that cancels the thread of a login must not leave key, socket and keeper. */
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	ok = ask_resident(socket, message, request, timeout_ms, buf, reply, fault);
+	(void)pthread_setcancelstate(before, NULL);
 	return ok;
 }
 
@@ -176,12 +273,20 @@ bool client_ask(const struct client_broker *broker, struct wire_request *request
 		int timeout_ms, struct secret *buf, struct wire_reply *reply,
 		struct client_fault *fault)
 {
+	int64_t deadline_ms = deadline_now_ms() + timeout_ms;
 	int before;
-	bool ok;
+	bool ok = false;
 
-	/* A host that cancels the thread of a login must not leave key, socket and keeper. */
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-	ok = ask(broker, request, timeout_ms, buf, reply, fault);
+	request->budget_ms = client_budget_ms(timeout_ms);
+	*fault = (struct client_fault){ .nobody = false };
+	if (broker->socket) {
+		ok = ask_resident(broker->socket, &wire_request_message, request, timeout_ms, buf, reply,
+				  fault);
+		timeout_ms = deadline_left_ms(deadline_ms);
+	}
+	if (!ok && (!broker->socket || timeout_ms > 0))
+		ok = ask_one_shot(broker, request, timeout_ms, buf, reply, fault);
 	(void)pthread_setcancelstate(before, NULL);
 	return ok;
 }

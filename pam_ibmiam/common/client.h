@@ -11,25 +11,44 @@
 #include "secret.h"
 #include "wire.h"
 
+/* Where the resident broker listens, unless somebody says otherwise. */
+#define CLIENT_SOCKET "/run/ibmiam/broker.sock"
+
 /* Which broker to ask: absolute paths. */
 struct client_broker {
 	const char *program;
 	const char *config;
+	const char *socket; /* of a resident broker that is asked first; NULL: none is */
 };
 
-/* Why there is no reply; the result is always IBMIAM_BROKER_ERROR. */
+/* Why there is no reply. */
 struct client_fault {
-	char text[256];            /* one line for the log: what failed and what to do */
+	bool nobody;    /* nobody listens, or nobody who may be trusted; else it broke off */
+	char text[256]; /* one line for the log: what failed and what to do */
 };
+
+/* What a broker gets of the time that its client has, in milliseconds (wire.h, budget_ms): less,
+ * so that even on a busy machine its answer ("IAM is slow") comes before our verdict on it. */
+uint32_t client_budget_ms(int timeout_ms);
 
 /*
- * Sends *request (its budget_ms is overwritten) and waits for the reply, at most for
- * timeout_ms after it is sent; ending a hung broker may add KEEPER_GRACE_MS, and a keeper that
- * somebody holds up KEEPER_LAST_MS (keeper.h).  On true *reply is filled and points into *buf, which the caller frees; buf must be empty on entry.  On
- * false *fault is filled.  Either way no process and no descriptor is left.
+ * May this user log in?  Asks the resident broker and, where that does not say yes or no (nobody
+ * listens, it does not greet us within a second, it ends before its reply), a one-shot broker of
+ * its own.  Sends *request (its budget_ms is overwritten) and waits for the reply, at most for
+ * timeout_ms after it is sent; greeting takes a quarter of that at most, ending a hung one-shot
+ * broker may add KEEPER_GRACE_MS, and a keeper that somebody holds up KEEPER_LAST_MS (keeper.h).
+ * On true *reply is filled and points into *buf, which the caller frees; buf must be empty on
+ * entry.  On false *fault is filled; the result is IBMIAM_BROKER_ERROR.  Either way no process
+ * and no descriptor is left.
  */
 bool client_ask(const struct client_broker *broker, struct wire_request *request,
 		int timeout_ms, struct secret *buf, struct wire_reply *reply,
 		struct client_fault *fault);
+
+/* Sends a request of whatever kind (wire.h) to the resident broker that listens at socket, with
+ * all else as above.  It has been sent only if the broker greeted us. */
+bool client_ask_resident(const char *socket, const struct wire_message *message,
+			 const void *request, int timeout_ms, struct secret *buf,
+			 struct wire_reply *reply, struct client_fault *fault);
 
 #endif

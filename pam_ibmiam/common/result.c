@@ -10,6 +10,7 @@ static const char *const names[IBMIAM_RESULT_COUNT] = {
 	[IBMIAM_UNAVAILABLE] = "unavailable",
 	[IBMIAM_CONFIG_ERROR] = "config-error",
 	[IBMIAM_BROKER_ERROR] = "broker-error",
+	[IBMIAM_NO_SESSION] = "no-session",
 };
 
 const char *result_name(uint32_t result)

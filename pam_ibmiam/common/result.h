@@ -17,6 +17,7 @@ enum ibmiam_result {
 	IBMIAM_UNAVAILABLE = 5,   /* no usable answer from IAM: down, slow, 429, 5xx, TLS */
 	IBMIAM_CONFIG_ERROR = 6,  /* the configuration is missing or wrong */
 	IBMIAM_BROKER_ERROR = 7,  /* the broker cannot run or breaks the protocol */
+	IBMIAM_NO_SESSION = 8,    /* no credential under this handle, or it is somebody else's */
 	IBMIAM_RESULT_COUNT
 };
 

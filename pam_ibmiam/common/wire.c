@@ -8,7 +8,7 @@
 enum {
 	HEADER_LEN = 2, /* version, type */
 	FIELD_LEN = 3,  /* tag, then the length in two bytes, big-endian */
-	FIELD_COUNT_MAX = 16,
+	FIELD_COUNT_MAX = 20,
 };
 
 enum kind {
@@ -39,7 +39,8 @@ const struct wire_message wire_request_message = {
 	{ 2, KIND_STRING, true, WIRE_SERVICE_MAX, AT(service), 0 },
 	{ 3, KIND_STRING, false, WIRE_KEY_MAX, AT(key), 0 },
 	{ 4, KIND_U32, true, UINT32_MAX, AT(uid), 0 },
-	{ 5, KIND_U32, true, 60000, AT(budget_ms), 0 },
+	{ 5, KIND_U32, true, WIRE_BUDGET_MAX_MS, AT(budget_ms), 0 },
+	{ 6, KIND_STRING, false, WIRE_SESSION_MAX, AT(session), 0 },
 }};
 #undef AT
 
@@ -57,6 +58,12 @@ const struct wire_message wire_reply_message = {
 	{ 9, KIND_U32, true, WIRE_EXPORT_COUNT - 1, AT(export_to), 0 },
 	{ 10, KIND_LIST, false, WIRE_MESSAGE_MAX, AT(environment), AT(environment_len) },
 	{ 11, KIND_STRING, false, WIRE_REASON_MAX, AT(note), 0 },
+	{ 12, KIND_STRING, false, WIRE_SESSION_MAX, AT(session), 0 },
+	{ 13, KIND_STRING, false, WIRE_ID_MAX, AT(name), 0 },
+	{ 14, KIND_STRING, false, WIRE_TOKEN_MAX, AT(token), 0 },
+	{ 15, KIND_U32, false, UINT32_MAX, AT(expiration), 0 },
+	{ 16, KIND_U32, false, UINT32_MAX, AT(obtained), 0 },
+	{ 17, KIND_STRING, false, WIRE_ID_MAX, AT(profile), 0 },
 }};
 #undef AT
 
@@ -66,6 +73,32 @@ const struct wire_message wire_stash_message = {
 	{ 1, KIND_STRING, true, WIRE_USER_MAX, AT(user), 0 },
 	{ 2, KIND_U32, true, WIRE_EXPORT_COUNT - 1, AT(export_to), 0 },
 	{ 3, KIND_LIST, true, WIRE_MESSAGE_MAX, AT(environment), AT(environment_len) },
+	{ 4, KIND_STRING, false, WIRE_SESSION_MAX, AT(session), 0 },
+}};
+#undef AT
+
+const struct wire_message wire_hello_message = {
+	.type = 4, .struct_size = sizeof(struct wire_hello), .field = {
+	{ 1, KIND_STRING, true, WIRE_ID_MAX, offsetof(struct wire_hello, version), 0 },
+}};
+
+#define AT(member) offsetof(struct wire_session, member)
+const struct wire_message wire_adopt_message = {
+	.type = 5, .struct_size = sizeof(struct wire_session), .field = {
+	{ 1, KIND_STRING, true, WIRE_SESSION_MAX, AT(session), 0 },
+	{ 2, KIND_STRING, true, WIRE_USER_MAX, AT(user), 0 },
+	{ 3, KIND_U32, true, UINT32_MAX, AT(uid), 0 },
+}};
+
+const struct wire_message wire_drop_message = {
+	.type = 6, .struct_size = sizeof(struct wire_session), .field = {
+	{ 1, KIND_STRING, true, WIRE_SESSION_MAX, AT(session), 0 },
+}};
+
+const struct wire_message wire_token_message = {
+	.type = 7, .struct_size = sizeof(struct wire_session), .field = {
+	{ 1, KIND_STRING, true, WIRE_SESSION_MAX, AT(session), 0 },
+	{ 2, KIND_U32, true, WIRE_BUDGET_MAX_MS, AT(budget_ms), 0 },
 }};
 #undef AT
 
@@ -116,6 +149,8 @@ static const char *encode_field(const struct field *f, const void *from, struct 
 		memcpy(&v, member, sizeof v);
 		if (v > f->max)
 			return "a number is larger than its limit";
+		if (v == 0 && !f->required)
+			return NULL;
 		const unsigned char be[4] = { (unsigned char)(v >> 24), (unsigned char)(v >> 16),
 					      (unsigned char)(v >> 8), (unsigned char)v };
 		return put_field(out, f->tag, be, sizeof be) ? NULL : "the message is too long";
@@ -203,6 +238,12 @@ static const char *decode_fields(const struct wire_message *message, const char 
 		if (message->field[i].required && !seen[i])
 			return "a required field is missing";
 	return NULL;
+}
+
+bool wire_is(const struct wire_message *message, const char *buf, size_t len)
+{
+	return len >= HEADER_LEN && (unsigned char)buf[0] == WIRE_VERSION &&
+	       (unsigned char)buf[1] == message->type;
 }
 
 const char *wire_decode(const struct wire_message *message, const char *buf, size_t len, void *to)

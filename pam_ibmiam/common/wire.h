@@ -20,6 +20,9 @@ enum {
 	WIRE_SERVICE_MAX = 256,
 	WIRE_KEY_MAX = 4096,          /* above any key: the gate says what is too long */
 	WIRE_ID_MAX = 256,
+	WIRE_SESSION_MAX = 33,        /* a handle: 128 random bits in hex */
+	WIRE_TOKEN_MAX = 16 * 1024 + 1,
+	WIRE_BUDGET_MAX_MS = 60000,
 	WIRE_REASON_MAX = 512,
 };
 
@@ -30,6 +33,22 @@ struct wire_request {
 	const char *key;    /* secret; NULL when the user's answer was empty */
 	uint32_t uid;       /* of the local account `user` */
 	uint32_t budget_ms; /* time for everything; the answer must come before it ends */
+	const char *session; /* the handle that the new credential shall have; NULL: a random one */
+};
+
+/* To a resident broker, about a credential that it holds: adopt, drop, token.  Not every
+ * message has all of these; see PROTOCOL.md. */
+struct wire_session {
+	const char *session; /* the handle, WIRE_SESSION_MAX - 1 hex digits */
+	const char *user;    /* adopt: whose session it is now part of */
+	uint32_t uid;        /* adopt: of the local account `user` */
+	uint32_t budget_ms;  /* as above */
+};
+
+/* What a resident broker says to each connection before it is asked anything, so that no key
+ * is given to one that does not answer. */
+struct wire_hello {
+	const char *version; /* of the program; for the log */
 };
 
 /* How far an environment may be exported (struct wire_reply.export_to). */
@@ -53,6 +72,12 @@ struct wire_reply {
 	const char *environment;    /* secret; see wire_list_next(); only when allowed */
 	size_t environment_len;     /* bytes, terminators included */
 	const char *note;           /* something else for the log, such as a weaker sandbox */
+	const char *session;        /* the handle of the credential, where one is held */
+	const char *name;           /* who the token is for, for people to read; never to decide on */
+	const char *token;          /* secret; only in the answer to `token` */
+	uint32_t expiration;        /* of that token, seconds since 1970; 0 without one */
+	uint32_t obtained;          /* when that token was issued to this host, likewise */
+	const char *profile;        /* the trusted profile that it is a token of */
 };
 
 /* What authenticate leaves for setcred, inside one PAM environment variable. */
@@ -61,12 +86,20 @@ struct wire_stash {
 	uint32_t export_to;
 	const char *environment; /* secret */
 	size_t environment_len;
+	const char *session;     /* the handle to adopt, NULL without one */
 };
 
 struct wire_message; /* the table of one message */
 extern const struct wire_message wire_request_message;
 extern const struct wire_message wire_reply_message;
 extern const struct wire_message wire_stash_message;
+extern const struct wire_message wire_hello_message;
+extern const struct wire_message wire_adopt_message; /* these three: struct wire_session */
+extern const struct wire_message wire_drop_message;
+extern const struct wire_message wire_token_message;
+
+/* Is this message of that type, as far as its first two bytes say? */
+bool wire_is(const struct wire_message *message, const char *buf, size_t len);
 
 /* Writes the struct that the message describes into out, replacing its contents.
  * Returns NULL, or why it cannot be sent (static text); out is then empty. */

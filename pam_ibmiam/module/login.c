@@ -24,6 +24,7 @@ static const int pam_code[IBMIAM_RESULT_COUNT] = {
 	[IBMIAM_UNAVAILABLE] = PAM_AUTHINFO_UNAVAIL,
 	[IBMIAM_CONFIG_ERROR] = PAM_SERVICE_ERR,
 	[IBMIAM_BROKER_ERROR] = PAM_SERVICE_ERR,
+	[IBMIAM_NO_SESSION] = PAM_SERVICE_ERR, /* never the answer to this question */
 };
 
 /* Keys have at least 32 characters, user names hardly ever: what is typed at the wrong

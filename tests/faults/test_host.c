@@ -47,7 +47,7 @@ static enum sweep_outcome wrong(char why[2048], const char *text)
 
 static enum sweep_outcome ask(struct inject_plan plan, char why[2048])
 {
-	const struct client_broker broker = { program, "/welcome" };
+	const struct client_broker broker = { program, "/welcome", NULL };
 	struct wire_request request = { .user = "alice", .service = "sshd", .key = KEY };
 	struct client_fault fault = { .text = "" };
 	struct wire_reply reply;

@@ -43,7 +43,7 @@ NOT_IN_A_HOST = """
     system popen posix_spawn posix_spawnp fork daemon wait wait3 wait4
     pthread_create thrd_create pthread_key_create dlopen
     signal sigaltstack siglongjmp longjmp raise alarm setitimer sleep usleep
-    socket bind listen accept accept4 connect getaddrinfo gethostbyname res_query
+    bind listen accept accept4 getaddrinfo gethostbyname res_query
     setlocale uselocale setuid seteuid setreuid setresuid setgid setegid setregid setresgid setgroups initgroups
     openlog closelog setlogmask syslog vsyslog
     fopen freopen fprintf vfprintf printf vprintf puts perror
@@ -212,6 +212,11 @@ class Layout(unittest.TestCase):
             found = self.offenders(lambda path: calls(path, KEEPERS_ONLY), "common", "module")
             self.assertEqual(found.pop("common/spawn.c"), {"kill"})  # SIGCONT, to the keeper
             self.assertEqual(found.keys(), {"common/keeper.c"})
+        with self.subTest("sockets"):
+            found = self.offenders(lambda path: calls(path, ["socket", "connect"]), "common", "module")
+            self.assertEqual(found, {"common/client.c": {"socket", "connect"}})
+            client = (SOURCES / "common/client.c").read_text()
+            self.assertEqual(re.findall(r"\bsocket\((\w+)", client), ["AF_UNIX"])
         for what, folders, names in [("a host's own", ("common", "module"), NOT_IN_A_HOST),
                                      ("the broker's promises", ("broker",), NOT_IN_THE_BROKER),
                                      ("banned", FOLDERS, BANNED)]:

@@ -97,7 +97,7 @@ PROTOCOL = [
     *(protocol(f"version {v}", message(reply_fields(), version=v), "another version") for v in (0, 2, 255)),
     *(protocol(f"type {t}", message(reply_fields(), kind=t), "another type") for t in (0, 1, 3, 255)),
     *(protocol(f"field {tag}", message({"new": field(tag, u32(1))} | reply_fields()), "an unknown field")
-      for tag in (0, 12, 255)),
+      for tag in (0, 18, 255)),
     *(protocol(f"{name} is repeated", twice(name), "a field is repeated") for name in reply_fields()),
     *(protocol(f"{name} is missing", without(name), "a required field is missing")
       for name in ("result", "reason", "http_status", "export_to")),
@@ -107,7 +107,7 @@ PROTOCOL = [
     protocol("a field shorter than it is", instead("iam_id", field(3, b"IBMid-1\0", 7)), "not terminated"),
     *(protocol(f"a number of {n} bytes", instead("result", field(1, bytes(n))), "a number is not four bytes")
       for n in (0, 3, 5, 8)),
-    protocol("result 8", instead("result", field(1, u32(8))), "a number is larger"),
+    protocol("result 9", instead("result", field(1, u32(9))), "a number is larger"),
     protocol("result 2^32 - 1", instead("result", field(1, u32(2**32 - 1))), "a number is larger"),
     protocol("export_to 2", instead("export_to", field(9, u32(2))), "a number is larger"),
     protocol("http_status 1000", instead("http_status", field(8, u32(1000))), "a number is larger"),

@@ -185,7 +185,7 @@ static void on_sigchld(int sig)
 static bool ask(const char *path, const char *name, const char *key, int left_ms,
 		struct secret *buf, struct wire_reply *reply, struct client_fault *fault)
 {
-	const struct client_broker broker = { path, name };
+	const struct client_broker broker = { path, name, NULL };
 	struct wire_request request = { .user = "alice", .service = "sshd", .key = key, .uid = 1000 };
 	unsigned int before = unit_open_descriptors();
 	bool ok = client_ask(&broker, &request, left_ms, buf, reply, fault);
@@ -327,7 +327,7 @@ static void folder_is_no_program(void **state)
 
 static void bad_request_is_not_sent(void **state)
 {
-	const struct client_broker broker = { program, "allows" };
+	const struct client_broker broker = { program, "allows", NULL };
 	struct wire_request request = { .user = "", .service = "sshd", .uid = 1000 };
 	struct client_fault fault;
 	struct wire_reply reply;
