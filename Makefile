@@ -35,7 +35,7 @@ Q   := $(if $(V),,@)# make V=1 shows the commands
 say  = @printf '  %-5s %s\n' $(1) $@
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard pam_ibmiam/$(1)/*.c))
-BROKER_LIBS := -lcurl -lcjson -lconfuse -lseccomp
+BROKER_LIBS := -lcurl -lcjson -lconfuse -lseccomp -lcrypto
 COMMON := $(call objects,common)
 MODULE := $(call objects,module)
 BROKER := $(call objects,broker)

@@ -3,7 +3,7 @@
 #   make check T="tests/module/*.t"    some of them
 
 BUILD_PACKAGES := gcc libc6-dev libpam0g-dev libcurl4-openssl-dev libcjson-dev libconfuse-dev \
-	ca-certificates libseccomp-dev
+	ca-certificates libseccomp-dev libssl-dev
 TEST_PACKAGES  := libcmocka-dev pamtester openssh-server openssh-client sudo perl \
 	python3 python3-cryptography python3-tap procps binutils openssl curl
 

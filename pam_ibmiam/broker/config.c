@@ -404,3 +404,8 @@ bool config_find_service(const struct config *config, const char *name,
 	ret->export = (enum config_export)cfg_getint(block, "export");
 	return true;
 }
+
+bool config_is_current(const struct config *config)
+{
+	return config != NULL;
+}

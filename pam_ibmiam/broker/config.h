@@ -66,6 +66,9 @@ struct config_service {
  * config_free(); or false and says why in one line of at most why_len bytes. */
 bool config_load(const char *path, struct config *ret, char *why, size_t why_len);
 
+/* Has no file of it changed since? */
+bool config_is_current(const struct config *config);
+
 /* Takes an all-zero struct too. */
 void config_free(struct config *config);
 

@@ -12,8 +12,11 @@
 
 #define PUBLIC_ISSUER "https://iam.cloud.ibm.com/identity"
 
-/* Ends the decision; always false, so that a check can return it. */
-static bool __attribute__((format(printf, 3, 4)))
+/* What a check says. */
+enum verdict { STOP, GO_ON, ASK };
+
+/* Ends the decision. */
+static enum verdict __attribute__((format(printf, 3, 4)))
 refuse(struct decision *d, enum ibmiam_result result, const char *format, ...)
 {
 	va_list ap;
@@ -22,17 +25,17 @@ refuse(struct decision *d, enum ibmiam_result result, const char *format, ...)
 	(void)vsnprintf(d->reason, sizeof d->reason, format, ap);
 	va_end(ap);
 	d->reply.result = result;
-	return false;
+	return STOP;
 }
 
-static bool accounts_are_set(struct decision *d)
+static enum verdict accounts_are_set(struct decision *d)
 {
 	if (config_list_len(d->config->accounts) > 0)
-		return true;
+		return GO_ON;
 	return refuse(d, IBMIAM_CONFIG_ERROR, "the configuration lists no accounts, so nobody may log in");
 }
 
-static bool uid_may_log_in(struct decision *d)
+static enum verdict uid_may_log_in(struct decision *d)
 {
 	uint32_t uid = d->request->uid;
 
@@ -41,13 +44,13 @@ static bool uid_may_log_in(struct decision *d)
 	if (uid != 0 && uid < d->config->minimum_uid)
 		return refuse(d, IBMIAM_USER_UNKNOWN, "uid %u is under minimum_uid %u", uid,
 			      d->config->minimum_uid);
-	return true;
+	return GO_ON;
 }
 
-static bool user_has_rule(struct decision *d)
+static enum verdict user_has_rule(struct decision *d)
 {
 	if (config_find_user(d->config, d->request->user, &d->user))
-		return true;
+		return GO_ON;
 	return refuse(d, IBMIAM_USER_UNKNOWN, "the configuration has no rule for this user");
 }
 
@@ -66,7 +69,7 @@ static const char *plain_service(const char *service)
 	return service;
 }
 
-static bool service_is_permitted(struct decision *d)
+static enum verdict service_is_permitted(struct decision *d)
 {
 	const char *service = d->request->service, *plain = plain_service(service);
 
@@ -74,26 +77,47 @@ static bool service_is_permitted(struct decision *d)
 		(void)config_find_service(d->config, plain, &d->service);
 	if (config_list_len(d->user.services) == 0 ||
 	    config_list_has(d->user.services, service) || config_list_has(d->user.services, plain))
-		return true;
+		return GO_ON;
 	return refuse(d, IBMIAM_DENIED, "the user's rule does not list this service");
 }
 
-static bool answer_has_shape_of_key(struct decision *d)
+static enum verdict answer_has_shape_of_key(struct decision *d)
 {
 	const char *fault = gate_fault(d->request->key);
 
-	return fault ? refuse(d, IBMIAM_KEY_REJECTED, "%s", fault) : true;
+	return fault ? refuse(d, IBMIAM_KEY_REJECTED, "%s", fault) : GO_ON;
 }
 
-static bool iam_accepts_key(struct decision *d)
+static enum verdict key_was_not_just_rejected(struct decision *d)
+{
+	if (!d->limit || !limit_key_is_rejected(d->limit, d->request->key))
+		return GO_ON;
+	return refuse(d, IBMIAM_KEY_REJECTED, "IAM has rejected this key within the last minute");
+}
+
+static enum verdict tries_are_left(struct decision *d)
+{
+	if (!d->limit || limit_user_may_try(d->limit, d->request->user, d->request->key))
+		return GO_ON;
+	return refuse(d, IBMIAM_THROTTLED, "too many wrong keys for this user; the next try is possible "
+		      "in %d s", LIMIT_USER_REFILL_S);
+}
+
+static enum verdict ask_for_token(struct decision *d)
+{
+	d->question = (struct iam_question){ .kind = IAM_TOKEN, .api_key = d->request->key };
+	return ASK;
+}
+
+static enum verdict iam_accepts_key(struct decision *d)
 {
 	const char *hint = gate_hint(d->request->key);
 	struct iam_error e;
 
-	if (!iam_request_token(d->config, d->request->key, d->host_fd, d->deadline_ms, &d->answer))
+	if (d->answer.fault[0])
 		return refuse(d, d->answer.fault_result, "%s", d->answer.fault);
 	if (d->answer.http_status == 200)
-		return true;
+		return GO_ON;
 	e = iam_error_read(d->answer.http_status, d->answer.body.data, d->answer.body.len);
 	memcpy(d->code, e.code, sizeof e.code);
 	if (!e.known && d->config->client_id && d->answer.http_status == 401)
@@ -104,16 +128,18 @@ static bool iam_accepts_key(struct decision *d)
 	if (e.result == IBMIAM_UNAVAILABLE && d->answer.http_status < 500 &&
 	    d->answer.http_status != 429 && !gate_plain(d->request->key))
 		e.result = IBMIAM_BROKER_ERROR;
+	if (e.result == IBMIAM_KEY_REJECTED && d->limit)
+		limit_note_rejected(d->limit, d->request->user, d->request->key);
 	if (e.result != IBMIAM_KEY_REJECTED)
 		hint = NULL;
 	return refuse(d, e.result, "%s%s%s", e.text, hint ? "; " : "", hint ? hint : "");
 }
 
-static bool answer_is_a_token(struct decision *d)
+static enum verdict answer_is_a_token(struct decision *d)
 {
 	const char *fault = token_read(d->answer.body.data, d->answer.body.len, &d->token);
 
-	return fault ? refuse(d, IBMIAM_UNAVAILABLE, "IAM's answer cannot be used: %s", fault) : true;
+	return fault ? refuse(d, IBMIAM_UNAVAILABLE, "IAM's answer cannot be used: %s", fault) : GO_ON;
 }
 
 /* Without an `issuer` in the configuration: the endpoint's own name, or the public one,
@@ -130,46 +156,46 @@ static bool is_default_issuer(const struct config *c, const char *issuer)
 	       strcmp(issuer, PUBLIC_ISSUER) == 0;
 }
 
-static bool issuer_is_trusted(struct decision *d)
+static enum verdict issuer_is_trusted(struct decision *d)
 {
 	bool trusted = config_list_len(d->config->issuer) > 0
 			       ? config_list_has(d->config->issuer, d->token.issuer)
 			       : is_default_issuer(d->config, d->token.issuer);
 
-	return trusted ? true
+	return trusted ? GO_ON
 		       : refuse(d, IBMIAM_DENIED, "the token's issuer \"%.100s\" is not configured",
 				d->token.issuer);
 }
 
 /* A fresh token that has expired means that a clock is wrong: an outage, not a no. */
-static bool token_is_current(struct decision *d)
+static enum verdict token_is_current(struct decision *d)
 {
 	int64_t late = (int64_t)time(NULL) - d->token.expiration;
 
 	if (late <= TOKEN_SKEW_S)
-		return true;
+		return GO_ON;
 	return refuse(d, IBMIAM_UNAVAILABLE,
 		      "the new token expired %lld s ago; is this host's clock right?", (long long)late);
 }
 
-static bool account_is_ours(struct decision *d)
+static enum verdict account_is_ours(struct decision *d)
 {
 	if (!config_list_has(d->config->accounts, d->token.account))
 		return refuse(d, IBMIAM_DENIED, "the key belongs to an account that is not listed in accounts");
 	if (!d->token.account_valid)
 		return refuse(d, IBMIAM_DENIED, "IAM says that the account is not valid");
-	return true;
+	return GO_ON;
 }
 
-static bool identity_is_the_users(struct decision *d)
+static enum verdict identity_is_the_users(struct decision *d)
 {
 	if (config_list_has(d->user.iam_ids, d->token.iam_id))
-		return true;
+		return GO_ON;
 	return refuse(d, IBMIAM_DENIED, "the key's iam_id is not among this user's iam_ids");
 }
 
 /* Exported is what everybody lets through; the nearest list of variables counts. */
-static bool environment_is_rendered(struct decision *d)
+static enum verdict environment_is_rendered(struct decision *d)
 {
 	const struct config_list lists[] = { d->user.environment, d->service.environment,
 					     d->config->environment };
@@ -182,7 +208,8 @@ static bool environment_is_rendered(struct decision *d)
 	struct config_list list = lists[0];
 
 	if (d->user.export == CONFIG_EXPORT_NEVER || d->service.export == CONFIG_EXPORT_NEVER)
-		return true;
+		return GO_ON;
+	d->exported = true;
 	for (size_t i = 1; i < sizeof lists / sizeof lists[0] && config_list_len(list) == 0; i++)
 		list = lists[i];
 	if (config_list_len(list) > 0 && !secret_init(&d->environment, WIRE_MESSAGE_MAX))
@@ -190,24 +217,30 @@ static bool environment_is_rendered(struct decision *d)
 	for (size_t i = 0; i < config_list_len(list); i++)
 		if (!environment_render(config_list_get(list, i), &values, &d->environment))
 			return refuse(d, IBMIAM_CONFIG_ERROR, "the environment is over 64 KiB");
-	return true;
+	return GO_ON;
 }
 
 /* In this order; the first that fails decides.  Above the line nothing leaves the host. */
-static bool (*const checks[])(struct decision *d) = {
-	accounts_are_set,
-	uid_may_log_in,
-	user_has_rule,
-	service_is_permitted,
-	answer_has_shape_of_key,
+static const struct {
+	enum verdict (*check)(struct decision *d);
+	bool fresh; /* only when IAM is asked, not about a token that is there already */
+} checks[] = {
+	{ accounts_are_set, false },
+	{ uid_may_log_in, false },
+	{ user_has_rule, false },
+	{ service_is_permitted, false },
+	{ answer_has_shape_of_key, true },
+	{ key_was_not_just_rejected, true },
+	{ tries_are_left, true },
 	/* ---- */
-	iam_accepts_key,
-	answer_is_a_token,
-	issuer_is_trusted,
-	token_is_current,
-	account_is_ours,
-	identity_is_the_users,
-	environment_is_rendered,
+	{ ask_for_token, true },
+	{ iam_accepts_key, true },
+	{ answer_is_a_token, true },
+	{ issuer_is_trusted, false },
+	{ token_is_current, false },
+	{ account_is_ours, false },
+	{ identity_is_the_users, false },
+	{ environment_is_rendered, false },
 };
 
 static const char *or_null(const char *text)
@@ -226,35 +259,64 @@ static void fill_reply(struct decision *d)
 	r->transaction_id = or_null(d->answer.transaction_id);
 	r->correlation_id = or_null(d->answer.correlation_id);
 	r->http_status = (uint32_t)d->answer.http_status;
-	if (r->result != IBMIAM_ALLOWED || d->environment.len == 0)
+	if (r->result != IBMIAM_ALLOWED || !d->exported)
 		return;
 	r->export_to = d->service.export == CONFIG_EXPORT_TARGET ? WIRE_EXPORT_TARGET
 								 : WIRE_EXPORT_OWN;
-	r->environment = d->environment.data;
+	r->environment = d->environment.len > 0 ? d->environment.data : NULL;
 	r->environment_len = d->environment.len;
 }
 
-void decision_make(struct decision *d, const struct config *config,
-		   const struct wire_request *request, int host_fd, int64_t deadline_ms)
+void decision_begin(struct decision *d, const struct config *config,
+		    const struct wire_request *request, struct limit *limit)
 {
-	bool go_on = true;
-
-	*d = (struct decision){ .config = config, .request = request, .host_fd = host_fd,
-				.deadline_ms = deadline_ms };
+	*d = (struct decision){ .config = config, .request = request, .limit = limit };
 	d->reply.result = IBMIAM_BROKER_ERROR; /* until a check or the end says otherwise */
-	for (size_t i = 0; i < sizeof checks / sizeof checks[0] && go_on; i++)
-		go_on = checks[i](d);
-	if (go_on) {
+}
+
+void decision_begin_held(struct decision *d, const struct config *config,
+			 const struct wire_request *request, const struct token *token)
+{
+	decision_begin(d, config, request, NULL);
+	d->held = true;
+	d->token = *token;
+}
+
+/* A good key for the wrong user is a wrong try, too. */
+static void note_end(struct decision *d)
+{
+	if (!d->limit || d->answer.http_status != 200)
+		return;
+	if (d->reply.result == IBMIAM_ALLOWED)
+		limit_note_accepted(d->limit, d->request->user, d->request->key);
+	else if (d->reply.result == IBMIAM_DENIED)
+		limit_note_denied(d->limit, d->request->user);
+}
+
+bool decision_go_on(struct decision *d)
+{
+	enum verdict v = GO_ON;
+
+	while (v == GO_ON && d->next < sizeof checks / sizeof checks[0]) {
+		v = d->held && checks[d->next].fresh ? GO_ON : checks[d->next].check(d);
+		d->next++;
+	}
+	if (v == ASK)
+		return false;
+	if (v == GO_ON) {
 		d->reply.result = IBMIAM_ALLOWED;
 		(void)snprintf(d->reason, sizeof d->reason, "the key's identity may log in as this user");
 	}
+	note_end(d);
 	fill_reply(d);
+	return true;
 }
 
 void decision_free(struct decision *d)
 {
 	secret_free(&d->environment);
-	token_free(&d->token);
+	if (!d->held)
+		token_free(&d->token);
 	iam_answer_free(&d->answer);
 	*d = (struct decision){ 0 };
 }

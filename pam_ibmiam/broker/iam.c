@@ -1,46 +1,50 @@
-/* HTTPS with libcurl.  See iam.h. */
+/* Exchanges with libcurl's multi interface.  See iam.h. */
 #include "iam.h"
 
 #include <curl/curl.h>
-#include <dirent.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/queue.h>
 #include <sys/random.h>
 
 #include "deadline.h"
-#include "iam_message.h"
-
-#ifndef IBMIAM_VERSION
-#define IBMIAM_VERSION "0"
-#endif
-
-#define SYSTEM_CA_PATH "/etc/ssl/certs"
+#include "iam_transport.h"
 
 enum {
 	HEADERS_MAX = 64 * 1024, /* bytes; libcurl keeps them all */
 	RETRY_PAUSE_MIN_MS = 100, /* before the retry of a 5xx; up to three times as long, */
 	RETRY_PAUSE_SPREAD_MS = 200, /* so that many hosts do not come back in step */
 	RETRY_NEEDS_MS = 300,        /* a retry with less time than this is not begun */
-	RETRY_AFTER_MAX_S = 60,      /* no login has longer */
+	RETRY_AFTER_MAX_S = 3600,    /* longer than that nobody means */
 };
 
-struct exchange {
+struct iam_exchange {
+	LIST_ENTRY(iam_exchange) link;
+	struct iam *iam;
 	const struct config *config;
+	const struct iam_question *question;
 	struct iam_answer *answer;
-	CURLM *multi;
+	void (*done)(void *arg);
+	void *arg;
 	CURL *easy;
 	struct curl_slist *headers;
 	struct secret form;
-	int host_fd;
 	int64_t deadline_ms;
+	int64_t resume_ms; /* when paused: when to go on; else 0 */
+	bool tried;        /* once: the next try is the last */
 	size_t header_len; /* bytes of all headers so far */
 	bool too_long;
 	char error[CURL_ERROR_SIZE];
 	char url[2048];
+};
+
+struct iam {
+	CURLM *multi;
+	LIST_HEAD(, iam_exchange) exchanges;
+	int64_t not_before_ms; /* until then IAM has asked this host to keep away (429) */
 };
 
 static uint32_t random_u32(void)
@@ -53,7 +57,7 @@ static uint32_t random_u32(void)
 
 static size_t on_body(char *data, size_t size, size_t n, void *user)
 {
-	struct exchange *x = user;
+	struct iam_exchange *x = user;
 	bool fits = x->answer->body.len + size * n <= IAM_BODY_MAX &&
 		    secret_append(&x->answer->body, data, size * n);
 
@@ -66,7 +70,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *user)
 static size_t on_header(char *data, size_t size, size_t n, void *user)
 {
 	static const char name[] = "transaction-id:";
-	struct exchange *x = user;
+	struct iam_exchange *x = user;
 	size_t len = size * n, pos = sizeof name - 1, out = 0;
 
 	x->header_len += len;
@@ -84,54 +88,6 @@ static size_t on_header(char *data, size_t size, size_t n, void *user)
 	return len;
 }
 
-/* A folder of hashed certificates is read one by one as needed; the bundle is parsed
- * whole at each login and costs more than all the rest of it. */
-static bool has_hashed_certificates(const char *path)
-{
-	bool found = false;
-	DIR *dir = opendir(path);
-	const struct dirent *d;
-
-	while (dir && !found && (d = readdir(dir)) != NULL) {
-		size_t len = strlen(d->d_name);
-
-		found = len > 2 && strcmp(d->d_name + len - 2, ".0") == 0;
-	}
-	if (dir)
-		(void)closedir(dir);
-	return found;
-}
-
-static CURLcode set_trust(struct exchange *x)
-{
-	const struct config *c = x->config;
-	CURLcode rc = CURLE_OK;
-
-	if (!c->ca_file && !c->ca_path && !has_hashed_certificates(SYSTEM_CA_PATH))
-		return CURLE_OK; /* libcurl's built-in bundle */
-	rc = curl_easy_setopt(x->easy, CURLOPT_CAINFO, c->ca_file);
-	if (rc == CURLE_OK)
-		rc = curl_easy_setopt(x->easy, CURLOPT_CAPATH,
-				      c->ca_path ? c->ca_path : c->ca_file ? NULL : SYSTEM_CA_PATH);
-	return rc;
-}
-
-/* OpenSSL's, where libcurl was built with that: it is then in this process anyway. */
-extern uint64_t SSL_CTX_set_options(void *ctx, uint64_t options) __attribute__((weak));
-
-/* OpenSSL keeps the last record that it decrypted, the one with the token: have it wiped
- * (SSL_CTX_set_options(3), SSL_OP_CLEANSE_PLAINTEXT). */
-static CURLcode wipe_plaintext(CURL *easy, void *ctx, void *user)
-{
-	enum { CLEANSE_PLAINTEXT = 2 };
-
-	(void)easy;
-	(void)user;
-	if (SSL_CTX_set_options)
-		(void)SSL_CTX_set_options(ctx, CLEANSE_PLAINTEXT);
-	return CURLE_OK;
-}
-
 #define SET(option, value)                                                  \
 	do {                                                                \
 		CURLcode set_rc = curl_easy_setopt(x->easy, option, value); \
@@ -139,50 +95,42 @@ static CURLcode wipe_plaintext(CURL *easy, void *ctx, void *user)
 			return set_rc;                                      \
 	} while (0)
 
-static CURLcode configure(struct exchange *x)
+/* What is the same for both tries. */
+static CURLcode configure(struct iam_exchange *x)
 {
 	const struct config *c = x->config;
 
 	SET(CURLOPT_URL, x->url);
-	SET(CURLOPT_PROTOCOLS_STR, "https");
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	SET(CURLOPT_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(CURLOPT_PROXY, c->proxy ? c->proxy : ""); /* "": not from the environment either */
-	SET(CURLOPT_NOPROXY, "");
-	SET(CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
-	SET(CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
-	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a resolver that does not answer */
-	SET(CURLOPT_USERAGENT, "pam_ibmiam/" IBMIAM_VERSION);
-	SET(CURLOPT_POST, 1L);
-	SET(CURLOPT_POSTFIELDS, x->form.data); /* not copied */
-	SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->form.len);
+	SET(CURLOPT_PRIVATE, x);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, x);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, x);
 	SET(CURLOPT_ERRORBUFFER, x->error);
-	if (c->client_id) {
+	if (x->question->kind == IAM_MEMBERSHIP) {
+		SET(CURLOPT_NOBODY, 1L); /* HEAD */
+	} else {
+		SET(CURLOPT_POST, 1L);
+		SET(CURLOPT_POSTFIELDS, x->form.data); /* not copied */
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->form.len);
+	}
+	if (c->client_id && x->question->kind == IAM_TOKEN) {
 		SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
 		SET(CURLOPT_USERNAME, c->client_id);
 		SET(CURLOPT_PASSWORD, c->client_secret);
 	}
-	(void)curl_easy_setopt(x->easy, CURLOPT_SSL_CTX_FUNCTION, wipe_plaintext); /* OpenSSL only */
-	return set_trust(x);
+	return iam_transport_set(x->easy, c);
 }
 
-/* What differs from one request to the next. */
-static CURLcode prepare(struct exchange *x)
+/* What differs from one try to the next. */
+static CURLcode prepare(struct iam_exchange *x)
 {
 	long left = deadline_left_ms(x->deadline_ms);
 
 	curl_slist_free_all(x->headers);
 	x->headers = NULL;
 	if (iam_message_uuid(x->answer->correlation_id))
-		x->headers = iam_message_headers(x->config, x->answer->correlation_id);
+		x->headers = iam_message_headers(x->config, x->question, x->answer->correlation_id);
 	if (!x->headers)
 		return CURLE_OUT_OF_MEMORY;
 	x->answer->http_status = 0;
@@ -190,47 +138,16 @@ static CURLcode prepare(struct exchange *x)
 	secret_clear(&x->answer->body);
 	x->error[0] = '\0';
 	x->header_len = 0;
+	x->resume_ms = 0;
 	if (left == 0)
 		return CURLE_OPERATION_TIMEDOUT;
 	SET(CURLOPT_HTTPHEADER, x->headers);
 	SET(CURLOPT_TIMEOUT_MS, left);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, left);
-	return CURLE_OK;
+	return curl_multi_add_handle(x->iam->multi, x->easy) == CURLM_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
-static bool host_is_gone(const struct exchange *x)
-{
-	struct pollfd p = { .fd = x->host_fd };
-
-	return x->host_fd >= 0 && poll(&p, 1, 0) > 0;
-}
-
-/* Runs the prepared request to its end, to the deadline, or until the host is gone. */
-static CURLcode drive(struct exchange *x)
-{
-	struct curl_waitfd host = { .fd = x->host_fd };
-	CURLcode rc = CURLE_OPERATION_TIMEDOUT;
-	const CURLMsg *done;
-	int running = 1, left;
-
-	if (curl_multi_add_handle(x->multi, x->easy) != CURLM_OK)
-		return CURLE_OUT_OF_MEMORY;
-	while (running && !host_is_gone(x) && (left = deadline_left_ms(x->deadline_ms)) > 0) {
-		if (curl_multi_perform(x->multi, &running) != CURLM_OK)
-			break;
-		if (running && curl_multi_poll(x->multi, &host, x->host_fd >= 0, left, NULL) != CURLM_OK)
-			break;
-	}
-	if (!running) {
-		done = curl_multi_info_read(x->multi, &running);
-		if (done && done->msg == CURLMSG_DONE)
-			rc = done->data.result;
-	}
-	(void)curl_multi_remove_handle(x->multi, x->easy);
-	return rc;
-}
-
-static bool was_reset(const struct exchange *x, CURLcode rc)
+static bool was_reset(const struct iam_exchange *x, CURLcode rc)
 {
 	long os_errno = 0;
 
@@ -242,7 +159,7 @@ static bool was_reset(const struct exchange *x, CURLcode rc)
 }
 
 /* How long to pause before one more try, or -1 for none. */
-static int retry_pause_ms(const struct exchange *x, CURLcode rc)
+static int64_t retry_pause_ms(struct iam_exchange *x, CURLcode rc)
 {
 	long status = x->answer->http_status;
 	curl_off_t after = 0;
@@ -255,39 +172,18 @@ static int retry_pause_ms(const struct exchange *x, CURLcode rc)
 	(void)curl_easy_getinfo(x->easy, CURLINFO_RETRY_AFTER, &after); /* seconds or a date */
 	if (after < 0) /* a date that has passed */
 		after = 0;
+	if (after > RETRY_AFTER_MAX_S)
+		after = RETRY_AFTER_MAX_S;
+	if (status == 429)
+		x->iam->not_before_ms = deadline_now_ms() + after * 1000;
 	if (status == 429 && after == 0)
 		return -1;
-	if (after > RETRY_AFTER_MAX_S)
-		return -1;
 	pause = after * 1000 + RETRY_PAUSE_MIN_MS + random_u32() % RETRY_PAUSE_SPREAD_MS;
-	return pause + RETRY_NEEDS_MS <= deadline_left_ms(x->deadline_ms) ? (int)pause : -1;
-}
-
-static CURLcode request_once(struct exchange *x)
-{
-	CURLcode rc = prepare(x);
-
-	if (rc == CURLE_OK)
-		rc = drive(x);
-	if (rc == CURLE_OK)
-		(void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->answer->http_status);
-	return rc;
-}
-
-static CURLcode request(struct exchange *x)
-{
-	CURLcode rc = request_once(x);
-	int pause_ms = retry_pause_ms(x, rc);
-	struct pollfd host = { .fd = x->host_fd };
-
-	if (pause_ms < 0)
-		return rc;
-	(void)poll(&host, 1, pause_ms); /* ends early when the host is gone */
-	return request_once(x);
+	return pause + RETRY_NEEDS_MS <= deadline_left_ms(x->deadline_ms) ? pause : -1;
 }
 
 /* Says for the log why there is no answer. */
-static void explain(struct exchange *x, CURLcode rc)
+static void explain(struct iam_exchange *x, CURLcode rc)
 {
 	struct iam_answer *a = x->answer;
 	const char *detail = x->error[0] ? x->error : curl_easy_strerror(rc);
@@ -312,53 +208,164 @@ static void explain(struct exchange *x, CURLcode rc)
 			       x->config->endpoint, detail, (int)rc);
 }
 
-bool iam_request_token(const struct config *config, const char *api_key, int host_fd,
-		       int64_t deadline_ms, struct iam_answer *ret)
+static void release(struct iam_exchange *x)
 {
-	struct exchange exchange = { .config = config, .answer = ret, .host_fd = host_fd,
-				     .deadline_ms = deadline_ms };
-	struct exchange *x = &exchange;
-	CURLcode rc = CURLE_OUT_OF_MEMORY;
-
-	*ret = (struct iam_answer){ 0 };
-	(void)snprintf(x->url, sizeof x->url, "%s/identity/token", config->endpoint);
-	x->multi = curl_multi_init();
-	x->easy = curl_easy_init();
-	if (x->multi && x->easy && secret_init(&ret->body, IAM_BODY_MAX) &&
-	    iam_message_form(config, api_key, &x->form))
-		rc = configure(x);
-	if (rc == CURLE_OK)
-		rc = request(x);
-	if (rc != CURLE_OK)
-		explain(x, rc);
 	curl_easy_cleanup(x->easy);
-	(void)curl_multi_cleanup(x->multi);
 	curl_slist_free_all(x->headers);
 	secret_free(&x->form);
-	return rc == CURLE_OK;
+	free(x);
 }
 
-/* The port in a URL that the configuration has already accepted. */
-static uint16_t port_of(const char *url)
+void iam_cancel(struct iam_exchange *x)
 {
-	CURLU *u = curl_url();
-	char *text = NULL;
-	uint16_t port = 0;
-
-	if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT) == CURLUE_OK)
-		port = (uint16_t)strtoul(text, NULL, 10);
-	curl_free(text);
-	curl_url_cleanup(u);
-	return port;
+	if (!x)
+		return;
+	(void)curl_multi_remove_handle(x->iam->multi, x->easy);
+	LIST_REMOVE(x, link);
+	release(x);
 }
 
-struct sandbox_needs iam_needs(const struct config *config)
+static void finish(struct iam_exchange *x, CURLcode rc)
 {
-	return (struct sandbox_needs){
-		.read = { config->ca_file, config->ca_path },
-		.port = { port_of(config->proxy ? config->proxy : config->endpoint) },
-	};
+	void (*done)(void *) = x->done;
+	void *arg = x->arg;
+
+	if (rc != CURLE_OK)
+		explain(x, rc);
+	iam_cancel(x);
+	done(arg);
+}
+
+/* One try has ended: there is an answer, another try, or neither. */
+static void ended(struct iam_exchange *x, CURLcode rc)
+{
+	int64_t pause_ms;
+
+	(void)curl_multi_remove_handle(x->iam->multi, x->easy);
+	if (rc == CURLE_OK)
+		(void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->answer->http_status);
+	pause_ms = retry_pause_ms(x, rc);
+	if (pause_ms < 0 || x->tried) {
+		finish(x, rc);
+		return;
+	}
+	x->tried = true;
+	x->resume_ms = deadline_now_ms() + pause_ms;
+}
+
+/* The first exchange that must end or go on because of the time, or NULL; *ret_ms is the time
+ * of the next such moment, if it is before that. */
+static struct iam_exchange *find_due(struct iam *iam, int64_t now_ms, int64_t *ret_ms)
+{
+	struct iam_exchange *x;
+
+	LIST_FOREACH(x, &iam->exchanges, link) {
+		int64_t due = x->resume_ms && x->resume_ms < x->deadline_ms ? x->resume_ms : x->deadline_ms;
+
+		if (due <= now_ms)
+			return x;
+		if (due < *ret_ms)
+			*ret_ms = due;
+	}
+	return NULL;
+}
+
+static void go_on(struct iam_exchange *x, int64_t now_ms)
+{
+	CURLcode rc = x->deadline_ms <= now_ms ? CURLE_OPERATION_TIMEDOUT : prepare(x);
+
+	if (rc != CURLE_OK)
+		finish(x, rc);
+}
+
+void iam_wait(struct iam *iam, int fd, int timeout_ms)
+{
+	struct curl_waitfd extra = { .fd = fd, .events = CURL_WAIT_POLLIN };
+	int64_t until_ms = deadline_now_ms() + timeout_ms;
+	struct iam_exchange *x;
+	const CURLMsg *message;
+	int running, left;
+
+	/* done() may begin and cancel exchanges: each round looks again. */
+	while ((x = find_due(iam, deadline_now_ms(), &until_ms)) != NULL)
+		go_on(x, deadline_now_ms());
+	(void)curl_multi_perform(iam->multi, &running);
+	while ((message = curl_multi_info_read(iam->multi, &left)) != NULL) {
+		CURLcode rc = message->data.result;
+
+		if (message->msg != CURLMSG_DONE ||
+		    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &x) != CURLE_OK)
+			continue;
+		ended(x, rc);
+		until_ms = 0; /* what that led to is not waited for */
+	}
+	(void)curl_multi_poll(iam->multi, &extra, fd >= 0, deadline_left_ms(until_ms), NULL);
+}
+
+/* Is there room for it, and may this host ask IAM at all just now? */
+static CURLcode start(struct iam_exchange *x)
+{
+	int64_t now_ms = deadline_now_ms();
+	CURLcode rc;
+
+	if (!x->easy || !secret_init(&x->answer->body, IAM_BODY_MAX) ||
+	    !iam_message_form(x->config, x->question, &x->form) ||
+	    !iam_message_url(x->config, x->question, x->url, sizeof x->url))
+		return CURLE_OUT_OF_MEMORY;
+	rc = configure(x);
+	if (rc != CURLE_OK || x->iam->not_before_ms <= now_ms)
+		return rc == CURLE_OK ? prepare(x) : rc;
+	x->resume_ms = x->iam->not_before_ms + RETRY_PAUSE_MIN_MS + random_u32() % RETRY_PAUSE_SPREAD_MS;
+	return x->resume_ms + RETRY_NEEDS_MS <= x->deadline_ms ? CURLE_OK : CURLE_AGAIN;
+}
+
+struct iam_exchange *iam_begin(struct iam *iam, const struct config *config,
+			       const struct iam_question *question, int64_t deadline_ms,
+			       struct iam_answer *answer, void (*done)(void *arg), void *arg)
+{
+	struct iam_exchange *x = malloc(sizeof *x);
+	CURLcode rc;
+
+	*answer = (struct iam_answer){ .fault_result = IBMIAM_BROKER_ERROR };
+	if (!x) {
+		(void)snprintf(answer->fault, sizeof answer->fault, "out of memory");
+		return NULL;
+	}
+	*x = (struct iam_exchange){ .iam = iam, .config = config, .question = question, .done = done,
+		.arg = arg, .answer = answer, .deadline_ms = deadline_ms, .easy = curl_easy_init() };
+	rc = start(x);
+	if (rc == CURLE_OK) {
+		LIST_INSERT_HEAD(&iam->exchanges, x, link);
+		return x;
+	}
+	explain(x, rc);
+	if (rc == CURLE_AGAIN)
+		(void)snprintf(answer->fault, sizeof answer->fault, "IAM has asked this host to wait for "
+			       "another %lld s (429)", (long long)(x->resume_ms - deadline_now_ms()) / 1000);
+	release(x);
+	return NULL;
+}
+
+struct iam *iam_new(void)
+{
+	struct iam *iam = calloc(1, sizeof *iam);
+
+	if (!iam)
+		return NULL;
+	LIST_INIT(&iam->exchanges);
+	iam->multi = curl_multi_init();
+	if (iam->multi)
+		return iam;
+	free(iam);
+	return NULL;
+}
+
+void iam_free(struct iam *iam)
+{
+	if (!iam)
+		return;
+	(void)curl_multi_cleanup(iam->multi);
+	free(iam);
 }
 
 void iam_answer_free(struct iam_answer *answer)

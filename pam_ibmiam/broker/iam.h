@@ -1,6 +1,7 @@
 /*
- * The client of IBM Cloud IAM: one POST to {endpoint}/identity/token over verified TLS,
- * with at most one retry, within one deadline.  It knows HTTP, not what an answer means.
+ * The client of IBM Cloud IAM: HTTPS requests over connections that are kept, each with at
+ * most one retry, within one deadline.  It knows HTTP, not what an answer means.  Nothing here
+ * blocks but iam_wait(); a one-shot broker asks one question, a resident one many at a time.
  */
 #ifndef IBMIAM_IAM_H
 #define IBMIAM_IAM_H
@@ -11,7 +12,6 @@
 #include "config.h"
 #include "iam_message.h"
 #include "result.h"
-#include "sandbox.h"
 #include "secret.h"
 
 enum { IAM_BODY_MAX = 64 * 1024, IAM_HEADER_ID_MAX = 64 };
@@ -21,21 +21,36 @@ struct iam_answer {
 	struct secret body; /* of that answer */
 	char transaction_id[IAM_HEADER_ID_MAX + 1]; /* IAM's, "" without one */
 	char correlation_id[IAM_UUID_LEN + 1];      /* ours: a UUID, fresh each request */
-	char fault[448];    /* without an answer: what failed, for the log */
-	enum ibmiam_result fault_result; /* IBMIAM_UNAVAILABLE, or IBMIAM_CONFIG_ERROR */
+	char fault[448];    /* without an answer: what failed, for the log; else "" */
+	enum ibmiam_result fault_result; /* IBMIAM_UNAVAILABLE, _CONFIG_ERROR, _BROKER_ERROR, _THROTTLED */
 };
 
-/*
- * Exchanges the API key for a token.  Blocks until the deadline (deadline.h) at most, and
- * less when host_fd, the socket of the asking host, is hung up (-1: no host).  Returns
- * true when there is an answer of whatever status, false when `fault` says why not.
- * Either way *ret is to be released with iam_answer_free().
- */
-bool iam_request_token(const struct config *config, const char *api_key, int host_fd,
-		       int64_t deadline_ms, struct iam_answer *ret);
+struct iam;          /* the client: connections, and what holds for all requests of this host */
+struct iam_exchange; /* one question on its way */
 
-/* What that will need in the sandbox: CA files beyond the system's, and TCP ports. */
-struct sandbox_needs iam_needs(const struct config *config);
+/* NULL when there is no memory. */
+struct iam *iam_new(void);
+
+/* Every exchange must have ended or been cancelled.  Takes NULL. */
+void iam_free(struct iam *iam);
+
+/*
+ * Asks.  When the answer is there, or it is clear that there will be none (answer->fault says
+ * why), at the deadline (deadline.h) at the latest, iam_wait() calls done(arg) once; the
+ * exchange is then gone.  config, answer and the question's strings must live until then.
+ * *answer is initialised here and released by the caller with iam_answer_free(), always.
+ * Returns NULL, with answer->fault set and done not called, when it cannot even begin.
+ */
+struct iam_exchange *iam_begin(struct iam *iam, const struct config *config,
+			       const struct iam_question *question, int64_t deadline_ms,
+			       struct iam_answer *answer, void (*done)(void *arg), void *arg);
+
+/* Gives up: done will not be called.  Takes NULL. */
+void iam_cancel(struct iam_exchange *exchange);
+
+/* Moves all exchanges on, and waits until one can move, fd (-1: none) is readable, or
+ * timeout_ms has passed. */
+void iam_wait(struct iam *iam, int fd, int timeout_ms);
 
 void iam_answer_free(struct iam_answer *answer);
 

@@ -1,11 +1,13 @@
 /*
  * ibmiam-broker: everything that is large, parses foreign bytes or talks to the network,
- * in a process of its own.  One-shot form: pam_ibmiam.so starts it with one end of a
- * SOCK_SEQPACKET pair as descriptor 0; it reads one request, sends one reply, exits.
- * The reply is the verdict; the exit status is a hint for the log.
+ * in a process of its own.
+ * One-shot form: pam_ibmiam.so starts it with one end of a SOCK_SEQPACKET pair as descriptor 0;
+ * it reads one request, sends one reply, exits.  The exit status is a hint for the log.
+ * Resident form: it listens, and serves many; see resident.h.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +18,12 @@
 
 #include "config.h"
 #include "deadline.h"
-#include "decision.h"
+#include "iam_transport.h"
+#include "listener.h"
 #include "memory.h"
+#include "resident.h"
 #include "sandbox.h"
+#include "server.h"
 #include "wire.h"
 
 enum { REQUEST_WAIT_MS = 5000, EXIT_NO_REQUEST = 3, EXIT_NO_REPLY = 4 };
@@ -26,9 +31,10 @@ enum { REQUEST_WAIT_MS = 5000, EXIT_NO_REQUEST = 3, EXIT_NO_REPLY = 4 };
 static int usage(FILE *to, int status)
 {
 	(void)fprintf(to, "ibmiam-broker " IBMIAM_VERSION "\n"
-		"usage: ibmiam-broker --config PATH\n"
-		"Started by pam_ibmiam.so, which speaks to it over a socket on descriptor 0;\n"
-		"there is nothing to do with it in a terminal.  See README.md.\n");
+		"usage: ibmiam-broker --config PATH [--listen PATH] [--idle-exit SECONDS]\n"
+		"Without --listen it is started by pam_ibmiam.so, with a socket as descriptor 0, or by\n"
+		"systemd, with a listening one (LISTEN_FDS).  With it, it stays and serves logins and\n"
+		"sessions at that path.  See README.md.\n");
 	return status;
 }
 
@@ -41,25 +47,17 @@ static bool stdin_is_our_socket(void)
 	       type == SOCK_SEQPACKET;
 }
 
-/* Takes the request off the socket, unread. */
-static bool receive_request(struct secret *buf)
+/* Waits for the request, and leaves it unread. */
+static bool await_request(void)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
-	struct iovec iov = { .iov_base = buf->data, .iov_len = buf->cap };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int64_t deadline_ms = deadline_now_ms() + REQUEST_WAIT_MS;
-	ssize_t n;
+	int n;
 
 	do
 		n = poll(&p, 1, deadline_left_ms(deadline_ms));
 	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return false;
-	n = recvmsg(STDIN_FILENO, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-		return false;
-	buf->len = (size_t)n;
-	return true;
+	return n > 0;
 }
 
 static bool send_reply(const struct wire_reply *reply)
@@ -71,71 +69,87 @@ static bool send_reply(const struct wire_reply *reply)
 	       send(STDIN_FILENO, message.data, message.len, MSG_NOSIGNAL) == (ssize_t)message.len;
 }
 
-static bool answer(const struct config *config, const struct wire_request *request, const char *note)
+/* Serves the one client to its end. */
+static int serve(struct config_live *config, const char *note)
 {
-	struct decision d = { 0 };
-	bool sent;
+	struct server server = { .config = config_live_hold(config), .note = note[0] ? note : NULL };
+	int status = EXIT_NO_REPLY;
 
-	decision_make(&d, config, request, STDIN_FILENO, deadline_now_ms() + request->budget_ms);
-	d.reply.note = note[0] ? note : NULL;
-	sent = send_reply(&d.reply);
-	/* An environment that does not fit into the reply must not look like a crash. */
-	if (!sent && d.reply.environment) {
-		const struct wire_reply too_large = { .result = IBMIAM_CONFIG_ERROR,
-			.reason = "the environment does not fit into 64 KiB" };
-		sent = send_reply(&too_large);
-	}
-	decision_free(&d);
-	return sent;
+	if (server_open(&server) &&
+	    server_add_client(&server, STDIN_FILENO, getuid(), getpid(), deadline_now_ms() + REQUEST_WAIT_MS))
+		while (!LIST_EMPTY(&server.clients))
+			server_round(&server, INT64_MAX);
+	if (server.replies > 0)
+		status = EXIT_SUCCESS;
+	else if (server.requests == 0)
+		status = EXIT_NO_REQUEST;
+	server_close(&server);
+	return status;
 }
 
 static int one_shot(const char *config_path)
 {
-	SECRET_AUTO(buf);
-	__attribute__((cleanup(config_free))) struct config config = { 0 };
-	struct sandbox_needs needs = { 0 };
-	struct wire_request request;
-	struct wire_reply fault = { .result = IBMIAM_ALLOWED };
 	char note[SANDBOX_NOTE_MAX], why[WIRE_REASON_MAX] = "";
+	struct config_live *config = config_live_load(config_path, why, sizeof why);
+	struct sandbox_needs needs = { 0 };
+	struct wire_reply fault = { .result = config ? IBMIAM_ALLOWED : IBMIAM_CONFIG_ERROR };
+	int status;
 
 	/* Root reads the configuration; nobody of importance reads the request. */
-	if (config_load(config_path, &config, why, sizeof why))
-		needs = iam_needs(&config);
-	else
-		fault.result = IBMIAM_CONFIG_ERROR;
+	if (config)
+		needs = iam_transport_needs(&config->config);
 	if (!sandbox_enter(&needs, note, why, sizeof why))
 		fault.result = IBMIAM_BROKER_ERROR;
-	else if (fault.result == IBMIAM_ALLOWED && !memory_init_libraries())
+	else if (config && !memory_init_libraries())
 		fault.result = IBMIAM_BROKER_ERROR;
 	fault.reason = why[0] ? why : "cannot start libcurl";
 
-	if (!secret_init(&buf, WIRE_MESSAGE_MAX + 1) || !receive_request(&buf))
-		return EXIT_NO_REQUEST;
-	/* Only in the sandbox is a byte of it looked at. */
-	if (fault.result != IBMIAM_ALLOWED)
-		return send_reply(&fault) ? EXIT_SUCCESS : EXIT_NO_REPLY;
-	if (wire_decode(&wire_request_message, buf.data, buf.len, &request))
-		return EXIT_NO_REQUEST;
-	return answer(&config, &request, note) ? EXIT_SUCCESS : EXIT_NO_REPLY;
+	/* Only in the sandbox is a byte of the request looked at. */
+	if (fault.result == IBMIAM_ALLOWED)
+		status = serve(config, note);
+	else if (!await_request())
+		status = EXIT_NO_REQUEST;
+	else
+		status = send_reply(&fault) ? EXIT_SUCCESS : EXIT_NO_REPLY;
+	config_live_release(config);
+	return status;
+}
+
+/* Whole seconds, or -1. */
+static int parse_seconds(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	return *text && !*end && n >= 0 && n <= INT_MAX ? (int)n : -1;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
+	static const struct option table[] = {
 		{ "config", required_argument, NULL, 'c' },
+		{ "listen", required_argument, NULL, 'l' },
+		{ "idle-exit", required_argument, NULL, 'i' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	const char *config_path = NULL;
+	bool passed = listener_is_passed();
+	struct resident_options options = { .idle_exit_s = passed ? RESIDENT_IDLE_EXIT_S : 0 };
 	int c;
 
-	closefrom(STDERR_FILENO + 1); /* for kernels on which the module could not */
+	closefrom(passed ? LISTENER_PASSED_FD + 1 : STDERR_FILENO + 1);
 	(void)umask(077);
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			config_path = optarg;
+			options.config = optarg;
+			break;
+		case 'l':
+			options.listen = optarg;
+			break;
+		case 'i':
+			options.idle_exit_s = parse_seconds(optarg);
 			break;
 		case 'h':
 		case 'V':
@@ -144,7 +158,10 @@ int main(int argc, char **argv)
 			return usage(stderr, EXIT_FAILURE);
 		}
 	}
-	if (!config_path || config_path[0] != '/' || optind != argc || !stdin_is_our_socket())
+	if (!options.config || options.config[0] != '/' || optind != argc || options.idle_exit_s < 0 ||
+	    (options.listen && options.listen[0] != '/'))
 		return usage(stderr, EXIT_FAILURE);
-	return one_shot(config_path);
+	if (options.listen || passed)
+		return resident_run(&options);
+	return stdin_is_our_socket() ? one_shot(options.config) : usage(stderr, EXIT_FAILURE);
 }

@@ -18,8 +18,10 @@
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MEMORY_MAX RLIM_INFINITY /* the sanitizers reserve terabytes */
+#define RESIDENT_MEMORY_MAX RLIM_INFINITY
 #else
 #define MEMORY_MAX (512UL * 1024 * 1024)
+#define RESIDENT_MEMORY_MAX (2048UL * 1024 * 1024) /* for SESSION_MAX sessions */
 #endif
 
 enum { NOBODY = 65534 };
@@ -29,16 +31,17 @@ enum { NOBODY = 65534 };
  * falls back to.  It is an error instead. */
 static const struct {
 	__rlimit_resource_t resource;
-	rlim_t least, most;
+	rlim_t least, most, most_resident;
 	const char *name;
 } limits[] = {
-	{ RLIMIT_CORE, 0, 0, "core size" },
-	{ RLIMIT_FSIZE, 0, 0, "file size" },
-	{ RLIMIT_AS, 128UL * 1024 * 1024, MEMORY_MAX, "address space" },
-	{ RLIMIT_DATA, 64UL * 1024 * 1024, MEMORY_MAX, "data" },
-	{ RLIMIT_STACK, 512UL * 1024, RLIM_INFINITY, "stack" },
-	{ RLIMIT_NOFILE, 32, 64, "open files" },
-	{ RLIMIT_NPROC, 16, 4096, "processes" }, /* of this user: all brokers and their threads */
+	{ RLIMIT_CORE, 0, 0, 0, "core size" },
+	{ RLIMIT_FSIZE, 0, 0, 0, "file size" },
+	{ RLIMIT_AS, 128UL * 1024 * 1024, MEMORY_MAX, RESIDENT_MEMORY_MAX, "address space" },
+	{ RLIMIT_DATA, 64UL * 1024 * 1024, MEMORY_MAX, RESIDENT_MEMORY_MAX, "data" },
+	{ RLIMIT_STACK, 512UL * 1024, RLIM_INFINITY, RLIM_INFINITY, "stack" },
+	{ RLIMIT_NOFILE, 32, 64, 262144, "open files" }, /* one a session, two a login */
+	/* of this user: all brokers and their threads */
+	{ RLIMIT_NPROC, 16, 4096, 4096, "processes" },
 };
 
 static void __attribute__((format(printf, 2, 3))) add_note(char *note, const char *format, ...)
@@ -76,15 +79,18 @@ static bool give_up_root(char *note)
 	return become_user(NOBODY, NOBODY);
 }
 
-static bool set_limits(char *why, size_t why_len)
+static bool set_limits(bool resident, char *why, size_t why_len)
 {
 	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+		rlim_t most = resident ? limits[i].most_resident : limits[i].most;
 		struct rlimit l;
 
 		if (getrlimit(limits[i].resource, &l) != 0)
 			l = (struct rlimit){ 0, 0 };
-		if (l.rlim_cur > limits[i].most)
-			l.rlim_cur = limits[i].most;
+		if (resident)
+			l.rlim_cur = l.rlim_max;
+		if (l.rlim_cur > most)
+			l.rlim_cur = most;
 		l.rlim_max = l.rlim_cur;
 		if (setrlimit(limits[i].resource, &l) == 0 && l.rlim_cur >= limits[i].least)
 			continue;
@@ -96,11 +102,11 @@ static bool set_limits(char *why, size_t why_len)
 	return true;
 }
 
-static bool give_up_powers(void)
+static bool give_up_powers(bool resident)
 {
 	return prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) == 0 &&
 	       prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL) == 0 &&
-	       prctl(PR_SET_PDEATHSIG, SIGKILL, 0UL, 0UL, 0UL) == 0;
+	       (resident || prctl(PR_SET_PDEATHSIG, SIGKILL, 0UL, 0UL, 0UL) == 0);
 }
 
 static void *nothing(void *arg)
@@ -128,18 +134,18 @@ bool sandbox_enter(const struct sandbox_needs *needs, char *note, char *why, siz
 
 	note[0] = '\0';
 	rules = landlock_prepare(needs, &abi); /* as root, which can open everything */
-	if (!give_up_root(note) || !give_up_powers()) {
+	if (!give_up_root(note) || !give_up_powers(needs->resident)) {
 		(void)snprintf(why, why_len, "cannot give up its privileges: %s", strerrordesc_np(errno));
 		return false;
 	}
-	if (!set_limits(why, why_len))
+	if (!set_limits(needs->resident, why, why_len))
 		return false;
 	error = rules < 0 ? rules : landlock_enforce(rules);
 	if (error)
 		add_note(note, "no Landlock here (%s)", strerrordesc_np(-error));
 	else if (abi < LANDLOCK_ABI_TCP)
 		add_note(note, "this kernel's Landlock cannot limit connections");
-	error = syscalls_limit();
+	error = syscalls_limit(needs->resident);
 	if (error)
 		add_note(note, "no seccomp here (%s)", strerrordesc_np(-error));
 	return threads_work(why, why_len);

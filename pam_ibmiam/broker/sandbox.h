@@ -12,12 +12,13 @@
 
 #define SANDBOX_USER "_ibmiam"
 
-enum { SANDBOX_NOTE_MAX = 256 };
+enum { SANDBOX_NOTE_MAX = 256, SANDBOX_READ_MAX = 4 };
 
 /* What the job needs beyond what TLS and name resolution always need. */
 struct sandbox_needs {
-	const char *read[2]; /* files or folders (CA certificates), NULL where unused */
-	uint16_t port[2];    /* TCP ports to connect to, 0 where unused */
+	const char *read[SANDBOX_READ_MAX]; /* files or folders, NULL where unused */
+	uint16_t port[2];                   /* TCP ports to connect to, 0 where unused */
+	bool resident; /* many clients, connections and sessions, and outlives who started it */
 };
 
 /*

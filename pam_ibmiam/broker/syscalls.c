@@ -42,6 +42,10 @@ static const int allowed[] = {
 	CALL(getrlimit), CALL(getrusage), CALL(getcpu),
 };
 
+static const int allowed_resident[] = {
+	CALL(accept4), CALL(pidfd_open), CALL(getsid), CALL(signalfd4),
+};
+
 /* No MPTCP, which Landlock does not know, and no netlink but for routes. */
 static const struct {
 	int family, protocol;
@@ -64,12 +68,22 @@ static int allow(scmp_filter_ctx filter, int call)
 	return error == -EDOM ? 0 : error; /* not on this architecture */
 }
 
-static int add_rules(scmp_filter_ctx filter)
+static int allow_all(scmp_filter_ctx filter, const int *calls, size_t n)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < sizeof allowed / sizeof allowed[0] && !error; i++)
-		error = allow(filter, allowed[i]);
+	for (size_t i = 0; i < n && !error; i++)
+		error = allow(filter, calls[i]);
+	return error;
+}
+
+static int add_rules(scmp_filter_ctx filter, bool resident)
+{
+	int error = allow_all(filter, allowed, sizeof allowed / sizeof allowed[0]);
+
+	if (!error && resident)
+		error = allow_all(filter, allowed_resident,
+				  sizeof allowed_resident / sizeof allowed_resident[0]);
 	for (size_t i = 0; i < sizeof sockets / sizeof sockets[0] && !error; i++)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 2,
 					 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sockets[i].family, 0),
@@ -96,14 +110,14 @@ static int add_rules(scmp_filter_ctx filter)
 	return error;
 }
 
-int syscalls_limit(void)
+int syscalls_limit(bool resident)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	int error;
 
 	if (!filter)
 		return -ENOMEM;
-	error = add_rules(filter);
+	error = add_rules(filter, resident);
 	if (!error)
 		error = seccomp_load(filter);
 	seccomp_release(filter);

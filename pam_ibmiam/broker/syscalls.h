@@ -8,7 +8,10 @@
 #ifndef IBMIAM_SYSCALLS_H
 #define IBMIAM_SYSCALLS_H
 
-/* Installs the filter for this process; needs no_new_privs.  0, or an errno negated. */
-int syscalls_limit(void);
+#include <stdbool.h>
+
+/* Installs the filter for this process; needs no_new_privs.  A resident broker may also accept
+ * connections and watch its sessions' hosts.  0, or an errno negated. */
+int syscalls_limit(bool resident);
 
 #endif

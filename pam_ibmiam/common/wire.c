@@ -41,6 +41,7 @@ const struct wire_message wire_request_message = {
 	{ 4, KIND_U32, true, UINT32_MAX, AT(uid), 0 },
 	{ 5, KIND_U32, true, WIRE_BUDGET_MAX_MS, AT(budget_ms), 0 },
 	{ 6, KIND_STRING, false, WIRE_SESSION_MAX, AT(session), 0 },
+	{ 7, KIND_STRING, false, WIRE_RHOST_MAX, AT(rhost), 0 },
 }};
 #undef AT
 

@@ -20,6 +20,7 @@ enum {
 	WIRE_SERVICE_MAX = 256,
 	WIRE_KEY_MAX = 4096,          /* above any key: the gate says what is too long */
 	WIRE_ID_MAX = 256,
+	WIRE_RHOST_MAX = 256,
 	WIRE_SESSION_MAX = 33,        /* a handle: 128 random bits in hex */
 	WIRE_TOKEN_MAX = 16 * 1024 + 1,
 	WIRE_BUDGET_MAX_MS = 60000,
@@ -34,6 +35,7 @@ struct wire_request {
 	uint32_t uid;       /* of the local account `user` */
 	uint32_t budget_ms; /* time for everything; the answer must come before it ends */
 	const char *session; /* the handle that the new credential shall have; NULL: a random one */
+	const char *rhost;   /* PAM_RHOST; NULL: none */
 };
 
 /* To a resident broker, about a credential that it holds: adopt, drop, token.  Not every

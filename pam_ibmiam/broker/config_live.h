@@ -1,0 +1,21 @@
+/*
+ * The configuration in force.  Decisions under way keep the one they began with, so a new one
+ * may take its place at any time.
+ */
+#ifndef IBMIAM_CONFIG_LIVE_H
+#define IBMIAM_CONFIG_LIVE_H
+
+#include "config.h"
+
+struct config_live {
+	struct config config;
+	unsigned int holders;
+};
+
+/* Loads a configuration, held once; NULL and why, as config_load(). */
+struct config_live *config_live_load(const char *path, char *why, size_t why_len);
+
+struct config_live *config_live_hold(struct config_live *live);
+void config_live_release(struct config_live *live); /* takes NULL */
+
+#endif

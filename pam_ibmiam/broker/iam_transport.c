@@ -1,0 +1,130 @@
+/* Options of libcurl.  See iam_transport.h. */
+#include "iam_transport.h"
+
+#include <dirent.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#ifndef IBMIAM_VERSION
+#define IBMIAM_VERSION "0"
+#endif
+
+#define SYSTEM_CA_PATH "/etc/ssl/certs"
+
+enum { UNACKNOWLEDGED_MAX_MS = 3000 };
+
+/* A folder of hashed certificates is read one by one as needed; the bundle is parsed
+ * whole at each login and costs more than all the rest of it. */
+static bool has_hashed_certificates(const char *path)
+{
+	bool found = false;
+	DIR *dir = opendir(path);
+	const struct dirent *d;
+
+	while (dir && !found && (d = readdir(dir)) != NULL) {
+		size_t len = strlen(d->d_name);
+
+		found = len > 2 && strcmp(d->d_name + len - 2, ".0") == 0;
+	}
+	if (dir)
+		(void)closedir(dir);
+	return found;
+}
+
+static CURLcode set_trust(CURL *easy, const struct config *c)
+{
+	CURLcode rc = CURLE_OK;
+
+	if (!c->ca_file && !c->ca_path && !has_hashed_certificates(SYSTEM_CA_PATH))
+		return CURLE_OK; /* libcurl's built-in bundle */
+	rc = curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
+	if (rc == CURLE_OK)
+		rc = curl_easy_setopt(easy, CURLOPT_CAPATH,
+				      c->ca_path ? c->ca_path : c->ca_file ? NULL : SYSTEM_CA_PATH);
+	return rc;
+}
+
+/* OpenSSL's, where libcurl was built with that: it is then in this process anyway. */
+extern uint64_t SSL_CTX_set_options(void *ctx, uint64_t options) __attribute__((weak));
+
+/* OpenSSL keeps the last record that it decrypted, the one with the token: have it wiped
+ * (SSL_CTX_set_options(3), SSL_OP_CLEANSE_PLAINTEXT). */
+static CURLcode wipe_plaintext(CURL *easy, void *ctx, void *user)
+{
+	enum { CLEANSE_PLAINTEXT = 2 };
+
+	(void)easy;
+	(void)user;
+	if (SSL_CTX_set_options)
+		(void)SSL_CTX_set_options(ctx, CLEANSE_PLAINTEXT);
+	return CURLE_OK;
+}
+
+/* A kept connection may have died without a word, as behind a NAT that forgot it: what is not
+ * acknowledged soon is an error, and a new connection still has time (tcp(7)). */
+static int notice_dead_peers(void *user, curl_socket_t fd, curlsocktype purpose)
+{
+	unsigned int ms = UNACKNOWLEDGED_MAX_MS;
+
+	(void)user;
+	(void)purpose;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+	return CURL_SOCKOPT_OK;
+}
+
+#define SET(option, value)                                               \
+	do {                                                             \
+		CURLcode set_rc = curl_easy_setopt(easy, option, value); \
+		if (set_rc != CURLE_OK)                                  \
+			return set_rc;                                   \
+	} while (0)
+
+CURLcode iam_transport_set(CURL *easy, const struct config *c)
+{
+	SET(CURLOPT_PROTOCOLS_STR, "https");
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	SET(CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_PROXY, c->proxy ? c->proxy : ""); /* "": not from the environment either */
+	SET(CURLOPT_NOPROXY, "");
+	SET(CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
+	SET(CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
+	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a resolver that does not answer */
+	SET(CURLOPT_PIPEWAIT, 1L);   /* share one HTTP/2 connection rather than open many */
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_SOCKOPTFUNCTION, notice_dead_peers);
+	SET(CURLOPT_USERAGENT, "pam_ibmiam/" IBMIAM_VERSION);
+	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, wipe_plaintext); /* OpenSSL only */
+	return set_trust(easy, c);
+}
+
+/* The port in a URL that the configuration has already accepted. */
+static uint16_t port_of(const char *url)
+{
+	CURLU *u = curl_url();
+	char *text = NULL;
+	uint16_t port = 0;
+
+	if (u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT) == CURLUE_OK)
+		port = (uint16_t)strtoul(text, NULL, 10);
+	curl_free(text);
+	curl_url_cleanup(u);
+	return port;
+}
+
+struct sandbox_needs iam_transport_needs(const struct config *config)
+{
+	return (struct sandbox_needs){
+		.read = { config->ca_file, config->ca_path },
+		.port = { port_of(config->proxy ? config->proxy : config->endpoint) },
+	};
+}

@@ -1,0 +1,62 @@
+/* Decisions and their exchanges.  See job.h. */
+#include "job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct job *job_new(struct server *server, const struct wire_request *request, int64_t deadline_ms,
+		    void (*done)(struct job *job))
+{
+	struct job *job = malloc(sizeof *job);
+
+	if (!job)
+		return NULL;
+	*job = (struct job){ .server = server, .config = config_live_hold(server->config),
+			     .request = *request, .deadline_ms = deadline_ms, .done = done };
+	decision_begin(&job->decision, &job->config->config, &job->request, server->limit);
+	return job;
+}
+
+static void on_answer(void *arg)
+{
+	struct job *job = arg;
+
+	job->exchange = NULL;
+	job_run(job);
+}
+
+/* False: it cannot be asked, and the answer says why. */
+static bool ask(struct job *job)
+{
+	struct iam_answer *answer = &job->decision.answer;
+	const struct config *config = &job->config->config;
+
+	iam_answer_free(answer);
+	if (job->server->limit && !limit_take_request(job->server->limit, 3000)) {
+		answer->fault_result = IBMIAM_THROTTLED;
+		(void)snprintf(answer->fault, sizeof answer->fault,
+			       "this host has made all the requests to IAM that it may make in a minute");
+		return false;
+	}
+	job->exchange = iam_begin(job->server->iam, config, &job->decision.question, job->deadline_ms,
+				  answer, on_answer, job);
+	return job->exchange != NULL;
+}
+
+void job_run(struct job *job)
+{
+	while (!decision_go_on(&job->decision))
+		if (ask(job))
+			return;
+	job->done(job);
+}
+
+void job_free(struct job *job)
+{
+	if (!job)
+		return;
+	iam_cancel(job->exchange);
+	decision_free(&job->decision);
+	config_live_release(job->config);
+	free(job);
+}

@@ -1,0 +1,175 @@
+/* Tables of keyed hashes.  See limit.h. */
+#include "limit.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "deadline.h"
+#include "secret.h"
+#include "wire.h"
+
+enum {
+	SECRET_LEN = 32,
+	HASH_LEN = 32, /* SHA-256 */
+	WAYS = 4,      /* entries among which a new one pushes out the oldest */
+	SETS = 1024,
+};
+
+/* What is hashed along, so that a key is never taken for a name. */
+enum kind { REJECTED = 1, ACCEPTED, TRIES };
+
+struct entry {
+	unsigned char hash[HASH_LEN];
+	int64_t at_ms; /* when it was last written; 0: free */
+	double tokens; /* TRIES: what is left of the bucket */
+};
+
+struct limit {
+	unsigned char secret[SECRET_LEN];
+	struct entry entries[SETS][WAYS];
+	double requests; /* the bucket of the whole host */
+	int64_t requests_at_ms;
+};
+
+struct limit *limit_new(void)
+{
+	struct limit *limit = calloc(1, sizeof *limit);
+
+	if (limit && getrandom(limit->secret, sizeof limit->secret, 0) == (ssize_t)sizeof limit->secret)
+		return limit;
+	free(limit);
+	return NULL;
+}
+
+void limit_free(struct limit *limit)
+{
+	if (limit)
+		explicit_bzero(limit, sizeof *limit);
+	free(limit);
+}
+
+/* The hash of kind, user and key; both may be NULL.  False when it cannot be made: then nothing
+ * is known of the key, and nothing is kept. */
+static bool make_hash(const struct limit *limit, enum kind kind, const char *user, const char *key,
+		      unsigned char ret[HASH_LEN])
+{
+	SECRET_AUTO(text);
+	const char start = (char)kind;
+	unsigned int len = 0;
+
+	return secret_init(&text, 1 + WIRE_USER_MAX + WIRE_KEY_MAX) && secret_append(&text, &start, 1) &&
+	       secret_append(&text, user ? user : "", user ? strlen(user) + 1 : 1) &&
+	       secret_append(&text, key ? key : "", key ? strlen(key) : 0) &&
+	       HMAC(EVP_sha256(), limit->secret, SECRET_LEN, (const unsigned char *)text.data, text.len,
+		    ret, &len) && len == HASH_LEN;
+}
+
+static struct entry *set_of(const struct limit *limit, const unsigned char hash[HASH_LEN])
+{
+	size_t at = ((size_t)hash[0] << 8 | hash[1]) % SETS;
+
+	return ((struct limit *)(uintptr_t)limit)->entries[at];
+}
+
+static struct entry *find(const struct limit *limit, const unsigned char hash[HASH_LEN])
+{
+	struct entry *set = set_of(limit, hash);
+
+	for (size_t i = 0; i < WAYS; i++)
+		if (set[i].at_ms && memcmp(set[i].hash, hash, HASH_LEN) == 0)
+			return &set[i];
+	return NULL;
+}
+
+static struct entry *find_or_make(struct limit *limit, const unsigned char hash[HASH_LEN])
+{
+	struct entry *set = set_of(limit, hash), *e = find(limit, hash), *oldest = set;
+
+	for (size_t i = 1; i < WAYS && !e; i++)
+		if (set[i].at_ms < oldest->at_ms)
+			oldest = &set[i];
+	if (e)
+		return e;
+	*oldest = (struct entry){ .tokens = LIMIT_USER_TRIES };
+	memcpy(oldest->hash, hash, HASH_LEN);
+	return oldest;
+}
+
+static void remember(struct limit *limit, enum kind kind, const char *user, const char *key)
+{
+	unsigned char hash[HASH_LEN];
+
+	if (make_hash(limit, kind, user, key, hash))
+		find_or_make(limit, hash)->at_ms = deadline_now_ms();
+}
+
+static const struct entry *recall(const struct limit *limit, enum kind kind, const char *user,
+				  const char *key)
+{
+	unsigned char hash[HASH_LEN];
+
+	return make_hash(limit, kind, user, key, hash) ? find(limit, hash) : NULL;
+}
+
+bool limit_key_is_rejected(const struct limit *limit, const char *key)
+{
+	const struct entry *e = recall(limit, REJECTED, NULL, key);
+
+	return e && deadline_now_ms() - e->at_ms < LIMIT_REJECTED_S * 1000;
+}
+
+static double refilled(double tokens, int64_t since_ms, double per_s, double most)
+{
+	tokens += (double)(deadline_now_ms() - since_ms) / 1000.0 * per_s;
+	return tokens > most ? most : tokens;
+}
+
+bool limit_user_may_try(struct limit *limit, const char *user, const char *key)
+{
+	const struct entry *e = recall(limit, TRIES, user, NULL);
+
+	return !e || recall(limit, ACCEPTED, user, key) ||
+	       refilled(e->tokens, e->at_ms, 1.0 / LIMIT_USER_REFILL_S, LIMIT_USER_TRIES) >= 1;
+}
+
+void limit_note_denied(struct limit *limit, const char *user)
+{
+	unsigned char hash[HASH_LEN];
+	struct entry *e;
+
+	if (!make_hash(limit, TRIES, user, NULL, hash))
+		return;
+	e = find_or_make(limit, hash);
+	if (e->at_ms)
+		e->tokens = refilled(e->tokens, e->at_ms, 1.0 / LIMIT_USER_REFILL_S, LIMIT_USER_TRIES);
+	e->tokens = e->tokens > 1 ? e->tokens - 1 : 0;
+	e->at_ms = deadline_now_ms();
+}
+
+void limit_note_rejected(struct limit *limit, const char *user, const char *key)
+{
+	limit_note_denied(limit, user);
+	remember(limit, REJECTED, NULL, key);
+}
+
+void limit_note_accepted(struct limit *limit, const char *user, const char *key)
+{
+	remember(limit, ACCEPTED, user, key);
+}
+
+bool limit_take_request(struct limit *limit, uint32_t per_minute)
+{
+	if (per_minute == 0)
+		return true;
+	limit->requests = limit->requests_at_ms ?
+		refilled(limit->requests, limit->requests_at_ms, per_minute / 60.0, per_minute) :
+		per_minute;
+	limit->requests_at_ms = deadline_now_ms();
+	if (limit->requests < 1)
+		return false;
+	limit->requests -= 1;
+	return true;
+}

@@ -1,0 +1,176 @@
+/* Serving and renewing tokens.  See renewal.h. */
+#include "renewal.h"
+
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "deadline.h"
+#include "job.h"
+#include "log.h"
+#include "request.h"
+
+enum {
+	FRESH_PART = 5,     /* a fifth of its life */
+	MARGIN_S = 10,      /* before its end a token is no longer served, */
+	MARGIN_PART = 10,   /* or, when it lives for less than 100 s, a tenth of its life */
+};
+
+static int64_t life_s(const struct session *s)
+{
+	int64_t life = s->token.expiration - s->obtained;
+
+	return life > 0 ? life : 0;
+}
+
+static int64_t left_s(const struct session *s)
+{
+	return s->token.expiration - (int64_t)time(NULL);
+}
+
+static bool is_fresh(const struct session *s)
+{
+	return left_s(s) > 0 && left_s(s) * FRESH_PART >= life_s(s);
+}
+
+static bool is_usable(const struct session *s)
+{
+	int64_t margin = life_s(s) / MARGIN_PART < MARGIN_S ? life_s(s) / MARGIN_PART : MARGIN_S;
+
+	return left_s(s) > margin;
+}
+
+static struct wire_request request_of(const struct session *s)
+{
+	return (struct wire_request){ .user = s->user, .service = s->service, .rhost = s->rhost,
+				      .key = session_key(s), .uid = s->user_uid };
+}
+
+static bool is_final(uint32_t result)
+{
+	return result == IBMIAM_KEY_REJECTED || result == IBMIAM_DENIED || result == IBMIAM_USER_UNKNOWN;
+}
+
+static void refuse_ended(struct client *c, const struct session *s)
+{
+	request_refuse(c, s->ended, s->reason ? s->reason : "the credential has ended");
+}
+
+static void reply_token(struct client *c, struct session *s);
+
+/* Answers all clients that wait for this session's renewal. */
+static void answer_all(struct server *server, struct session *s, const struct wire_reply *failure)
+{
+	struct client *c;
+
+	while ((c = server_find_waiting(server, s)) != NULL) {
+		c->session = NULL;
+		if (s->ended)
+			refuse_ended(c, s);
+		else if (is_usable(s))
+			reply_token(c, s);
+		else if (!client_reply(c, failure))
+			client_end(c);
+	}
+}
+
+static void end_session(struct server *server, struct session *s, const struct wire_reply *r)
+{
+	log_line(LOG_NOTICE, "ended session=" SESSION_SHOWN " user=%s result=%s reason=\"%s\"", s->handle,
+		 s->owner, result_name(r->result), r->reason);
+	job_free(s->renewal);
+	s->renewal = NULL;
+	session_end(s, (enum ibmiam_result)r->result, r->reason);
+	answer_all(server, s, r);
+}
+
+/* The token at hand, with the environment that the configuration now makes of it; or, when the
+ * configuration no longer lets its owner have it, the end of the session. */
+static void reply_token(struct client *c, struct session *s)
+{
+	const struct wire_request request = request_of(s);
+	struct server *server = c->server;
+	struct decision d;
+	struct wire_reply *r = &d.reply;
+
+	decision_begin_held(&d, &server->config->config, &request, &s->token);
+	(void)decision_go_on(&d);
+	if (r->result == IBMIAM_ALLOWED && !d.exported)
+		*r = (struct wire_reply){ .result = IBMIAM_DENIED,
+					  .reason = "the configuration no longer exports a token to this user" };
+	if (r->result == IBMIAM_ALLOWED) {
+		r->session = s->handle;
+		r->token = s->token.access_token.data;
+		r->expiration = (uint32_t)s->token.expiration;
+		r->obtained = (uint32_t)s->obtained;
+	}
+	if (!client_reply(c, r))
+		client_end(c);
+	if (is_final(r->result))
+		end_session(server, s, r);
+	decision_free(&d);
+}
+
+static void on_decision(struct job *job)
+{
+	struct session *s = job->session;
+	struct decision *d = &job->decision;
+	const struct wire_reply *r = &d->reply;
+
+	s->renewal = NULL;
+	if (is_final(r->result))
+		end_session(job->server, s, r);
+	else if (r->result != IBMIAM_ALLOWED || !session_renew(s, &d->token))
+		s->renew_after_ms = deadline_now_ms() + RENEWAL_RETRY_MS;
+	if (!s->ended)
+		log_line(r->result == IBMIAM_ALLOWED ? LOG_INFO : LOG_WARNING,
+			 "%s session=" SESSION_SHOWN " user=%s result=%s left_s=%lld http=%u code=%s "
+			 "transaction=%s reason=\"%s\"",
+			 r->result == IBMIAM_ALLOWED ? "renewed" : "not renewed", s->handle, s->owner,
+			 result_name(r->result), (long long)left_s(s), r->http_status,
+			 r->api_code ? r->api_code : "-", r->transaction_id ? r->transaction_id : "-",
+			 r->reason);
+	answer_all(job->server, s, r);
+	job_free(job);
+}
+
+void renewal_serve(struct client *c, struct session *s)
+{
+	const struct wire_request request = request_of(s);
+	bool may_ask = deadline_now_ms() >= s->renew_after_ms;
+
+	if (s->ended) {
+		refuse_ended(c, s);
+		return;
+	}
+	if (is_fresh(s) || (is_usable(s) && !may_ask && !s->renewal)) {
+		reply_token(c, s);
+		return;
+	}
+	if (!s->renewal && !may_ask) {
+		request_refuse(c, IBMIAM_UNAVAILABLE, "the token has expired, and IAM could not be asked for a "
+			       "new one less than a minute ago");
+		return;
+	}
+	c->session = s;
+	if (s->renewal)
+		return;
+	s->renewal = job_new(c->server, &request, deadline_now_ms() + RENEWAL_TIMEOUT_MS, on_decision);
+	if (!s->renewal) {
+		client_end(c);
+		return;
+	}
+	s->renewal->session = s;
+	job_run(s->renewal);
+}
+
+void renewal_late(struct client *c)
+{
+	struct session *s = c->session;
+
+	c->session = NULL;
+	if (is_usable(s))
+		reply_token(c, s);
+	else
+		request_refuse(c, IBMIAM_UNAVAILABLE, "the token has expired, and IAM does not answer in time");
+}

@@ -1,0 +1,281 @@
+/* The requests of ../PROTOCOL.md.  See request.h. */
+#include "request.h"
+
+#include <poll.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "job.h"
+#include "log.h"
+#include "renewal.h"
+
+enum { LATE_GRACE_MS = 1000 /* for a decision that does not end at its deadline; it always does */ };
+
+void request_refuse(struct client *c, enum ibmiam_result result, const char *reason)
+{
+	const struct wire_reply reply = { .result = result, .reason = reason };
+
+	if (!client_reply(c, &reply))
+		client_end(c);
+}
+
+static void allow(struct client *c, const struct session *s, const char *reason)
+{
+	const struct wire_reply reply = { .result = IBMIAM_ALLOWED, .reason = reason,
+					  .iam_id = s->token.iam_id, .account = s->token.account };
+
+	if (!client_reply(c, &reply))
+		client_end(c);
+}
+
+static bool is_privileged(const struct client *c)
+{
+	return !c->server->sessions || c->uid == 0 || c->uid == c->server->privileged;
+}
+
+/* Is this name the client's own?  By name, so that a uid that was given to somebody else is not
+ * the old user's. */
+static bool is_own_name(const struct client *c, const char *name)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	return pw && pw->pw_uid == c->uid;
+}
+
+/* The session of this handle, if the client may know of it. */
+static struct session *find_session(const struct client *c, const char *handle)
+{
+	struct session *s = session_find(c->server->sessions, handle);
+
+	if (!s || is_privileged(c))
+		return s;
+	return s->adopted && s->owner_uid == c->uid && is_own_name(c, s->owner) ? s : NULL;
+}
+
+/* Root owns the host, and may; but not unseen. */
+static void log_use(const struct client *c, const struct session *s, const char *what)
+{
+	if (s->adopted && c->uid != s->owner_uid)
+		log_line(LOG_NOTICE, "%s session=" SESSION_SHOWN " user=%s by uid=%u pid=%d", what,
+			 s->handle, s->owner, c->uid, c->pid);
+}
+
+void request_drop_session(struct server *server, struct session *s, const char *why)
+{
+	struct client *c;
+
+	while ((c = server_find_waiting(server, s)) != NULL)
+		request_refuse(c, IBMIAM_NO_SESSION, "the session has ended");
+	log_line(LOG_INFO, "dropped session=" SESSION_SHOWN " user=%s reason=\"%s\"", s->handle, s->owner,
+		 why);
+	job_free(s->renewal);
+	session_drop(s);
+}
+
+/* The process that is to close the session has ended. */
+static void on_host_end(struct watch *w, uint32_t events)
+{
+	struct session *s = WATCH_OWNER(w, struct session, host);
+
+	(void)events;
+	request_drop_session(s->server, s, "its host process has ended");
+}
+
+/* Is the process that asks still there?  Then the pid is its own. */
+static bool is_connected(const struct client *c)
+{
+	struct pollfd p = { .fd = c->watch.fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 0 || !(p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+/* A session ends with the process that asked for it; one of `ibmiam login`, which ends at once,
+ * with the leader of that command's session. */
+static bool adopt(struct client *c, struct session *s, const char *owner, uid_t owner_uid, pid_t host)
+{
+	s->server = c->server;
+	s->host = (struct watch){ .fd = host > 0 ? (int)syscall(SYS_pidfd_open, host, 0) : -1,
+				  .ready = on_host_end };
+	if (s->host.fd >= 0 && (!is_connected(c) || !watch_add(c->server->set, &s->host, EPOLLIN)))
+		watch_close(&s->host);
+	if (!session_adopt(s, owner, owner_uid))
+		return false;
+	log_line(LOG_INFO, "adopted session=" SESSION_SHOWN " user=%s uid=%u iam_id=%s pid=%d%s", s->handle,
+		 owner, owner_uid, s->token.iam_id, host, s->host.fd >= 0 ? "" : " (not watched)");
+	return true;
+}
+
+/* authenticate */
+
+static bool may_authenticate(const struct client *c, const struct wire_request *r)
+{
+	return is_privileged(c) || (r->uid == c->uid && strcmp(r->service, REQUEST_LOGIN_SERVICE) == 0 &&
+				    is_own_name(c, r->user));
+}
+
+/* Keeps key and token for the session to come, which for `ibmiam login` is there already.  NULL
+ * where that is not possible. */
+static struct session *keep(struct client *c, const struct decision *d)
+{
+	struct sessions *all = c->server->sessions;
+	const struct wire_request *r = d->request;
+	bool own = strcmp(r->service, REQUEST_LOGIN_SERVICE) == 0;
+	struct session *s = own && r->session ? find_session(c, r->session) : NULL;
+
+	if (s)
+		request_drop_session(c->server, s, "its user has logged in anew");
+	else if (own && sessions_count_of(all, (uid_t)r->uid) >= SESSION_OWN_MAX)
+		return NULL;
+	s = session_add(all, own ? r->session : NULL, r, &d->token);
+	if (s)
+		s->export_to = d->reply.export_to;
+	if (s && own && !adopt(c, s, r->user, (uid_t)r->uid, getsid(c->pid))) {
+		session_drop(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void on_decision(struct job *job)
+{
+	static const struct wire_reply too_large = { .result = IBMIAM_CONFIG_ERROR,
+		.reason = "the environment does not fit into 64 KiB" };
+	static const struct wire_reply not_kept = { .result = IBMIAM_BROKER_ERROR,
+		.reason = "the broker cannot hold another credential for this user" };
+	static const struct wire_reply not_exported = { .result = IBMIAM_DENIED,
+		.reason = "the configuration exports no token to this user" };
+	struct client *c = job->client;
+	struct decision *d = &job->decision;
+	struct wire_reply *r = &d->reply;
+	bool own = strcmp(job->request.service, REQUEST_LOGIN_SERVICE) == 0;
+	struct session *s = NULL;
+
+	r->note = job->server->note;
+	if (job->server->sessions && r->result == IBMIAM_ALLOWED && d->exported)
+		s = keep(c, d);
+	r->session = s ? s->handle : NULL;
+	if (job->server->sessions && own && !s && r->result == IBMIAM_ALLOWED)
+		*r = d->exported ? not_kept : not_exported;
+	/* An environment that does not fit into the reply must not look like a crash. */
+	if (!client_reply(c, r) && !(r->environment && client_reply(c, &too_large)))
+		client_end(c);
+}
+
+static void serve_authenticate(struct client *c)
+{
+	struct wire_request r;
+
+	if (wire_decode(&wire_request_message, c->message.data, c->message.len, &r) ||
+	    (r.session && !session_is_handle(r.session))) {
+		client_end(c);
+		return;
+	}
+	c->server->requests++;
+	if (!may_authenticate(c, &r)) {
+		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, or for another service");
+		return;
+	}
+	c->deadline_ms = deadline_now_ms() + r.budget_ms;
+	c->job = job_new(c->server, &r, c->deadline_ms, on_decision);
+	c->deadline_ms += LATE_GRACE_MS;
+	if (!c->job) {
+		client_end(c); /* a login then runs one-shot */
+		return;
+	}
+	c->job->client = c;
+	job_run(c->job);
+}
+
+/* adopt, drop, token */
+
+static void serve_adopt(struct client *c, const struct wire_session *r)
+{
+	struct session *s = is_privileged(c) ? find_session(c, r->session) : NULL;
+
+	if (!s || s->adopted ||
+	    (s->export_to == WIRE_EXPORT_OWN && strcmp(s->user, r->user) != 0)) {
+		request_refuse(c, IBMIAM_NO_SESSION, "there is nothing to adopt under this handle");
+		return;
+	}
+	if (adopt(c, s, r->user, (uid_t)r->uid, c->pid))
+		allow(c, s, "adopted");
+	else
+		client_end(c);
+}
+
+static void serve_drop(struct client *c, const struct wire_session *r)
+{
+	struct server *server = c->server;
+	struct session *s = find_session(c, r->session);
+
+	if (!s) {
+		request_refuse(c, IBMIAM_NO_SESSION, "there is no credential under this handle");
+		return;
+	}
+	log_use(c, s, "drop");
+	allow(c, s, "dropped");
+	request_drop_session(server, s, "as asked");
+}
+
+static void serve_token(struct client *c, const struct wire_session *r)
+{
+	struct session *s = find_session(c, r->session);
+
+	if (!s) {
+		request_refuse(c, IBMIAM_NO_SESSION, "there is no credential under this handle");
+		return;
+	}
+	log_use(c, s, "token");
+	c->deadline_ms = deadline_now_ms() + r->budget_ms;
+	renewal_serve(c, s);
+}
+
+static const struct {
+	const struct wire_message *message;
+	void (*serve)(struct client *c, const struct wire_session *r);
+} about_sessions[] = {
+	{ &wire_adopt_message, serve_adopt },
+	{ &wire_drop_message, serve_drop },
+	{ &wire_token_message, serve_token },
+};
+
+void request_serve(struct client *c)
+{
+	struct wire_session r;
+
+	if (c->server->refresh)
+		c->server->refresh(c->server);
+	if (wire_is(&wire_request_message, c->message.data, c->message.len)) {
+		serve_authenticate(c);
+		return;
+	}
+	for (size_t i = 0; c->server->sessions && i < sizeof about_sessions / sizeof about_sessions[0]; i++) {
+		if (wire_decode(about_sessions[i].message, c->message.data, c->message.len, &r) ||
+		    !session_is_handle(r.session))
+			continue;
+		about_sessions[i].serve(c, &r);
+		return;
+	}
+	client_end(c); /* no such message */
+}
+
+void request_cancel(struct client *c)
+{
+	job_free(c->job);
+	c->job = NULL;
+	c->session = NULL; /* its renewal goes on, for others */
+}
+
+void request_late(struct client *c)
+{
+	if (c->session)
+		renewal_late(c);
+	else
+		client_end(c);
+}

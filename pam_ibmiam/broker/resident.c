@@ -1,0 +1,279 @@
+/* A broker that stays.  See resident.h. */
+#include "resident.h"
+
+#include <pwd.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "iam_transport.h"
+#include "listener.h"
+#include "log.h"
+#include "memory.h"
+#include "request.h"
+#include "sandbox.h"
+#include "server.h"
+
+enum {
+	CLIENTS_MAX = 512,
+	CLIENTS_OF_USERS_MAX = 128, /* of all uids but the privileged ones: logins come first */
+	CLIENTS_OF_ONE_MAX = 16,
+	REQUEST_WAIT_MS = 5000,
+	ACCEPTS_AT_ONCE = 16,
+	RELOAD_RETRY_MS = 10000,
+};
+
+struct resident {
+	struct server server;
+	const struct resident_options *options;
+	struct sandbox_needs needs; /* what the sandbox was made for */
+	struct watch listener;
+	struct watch signals;
+	char refused[WIRE_REASON_MAX]; /* why the last new configuration was, "" when it was not */
+	int64_t reload_after_ms;
+	int64_t idle_since_ms;
+};
+
+static size_t count_clients(const struct server *server, uid_t uid, size_t *ret_users)
+{
+	const struct client *c;
+	size_t n = 0;
+
+	*ret_users = 0;
+	LIST_FOREACH(c, &server->clients, link) {
+		n += c->uid == uid;
+		*ret_users += c->uid != 0 && c->uid != server->privileged;
+	}
+	return n;
+}
+
+static bool has_room(const struct server *server, uid_t uid)
+{
+	size_t users, own = count_clients(server, uid, &users);
+
+	if (server->client_count >= CLIENTS_MAX)
+		return false;
+	return uid == 0 || uid == server->privileged ||
+	       (own < CLIENTS_OF_ONE_MAX && users < CLIENTS_OF_USERS_MAX);
+}
+
+static bool greet(int fd)
+{
+	const struct wire_hello hello = { .version = IBMIAM_VERSION };
+	SECRET_AUTO(message);
+
+	return secret_init(&message, 1024) && !wire_encode(&wire_hello_message, &hello, &message) &&
+	       send(fd, message.data, message.len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+}
+
+/* Whoever is turned away sees it at once: a login runs one-shot then. */
+static void on_connection(struct watch *w, uint32_t events)
+{
+	struct server *server = &WATCH_OWNER(w, struct resident, listener)->server;
+
+	(void)events;
+	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
+		struct ucred peer = { .uid = (uid_t)-1 };
+		socklen_t len = sizeof peer;
+		int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			return;
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
+		    !has_room(server, peer.uid) || !greet(fd))
+			(void)close(fd);
+		else
+			(void)server_add_client(server, fd, peer.uid, peer.pid,
+						deadline_now_ms() + REQUEST_WAIT_MS);
+	}
+}
+
+static bool same_needs(const struct sandbox_needs *a, const struct sandbox_needs *b)
+{
+	for (size_t i = 0; i < sizeof a->read / sizeof a->read[0]; i++)
+		if (strcmp(a->read[i] ? a->read[i] : "", b->read[i] ? b->read[i] : "") != 0)
+			return false;
+	return memcmp(a->port, b->port, sizeof a->port) == 0;
+}
+
+static struct config_live *load(const struct resident *r, char *why, size_t why_len)
+{
+	struct config_live *live = config_live_load(r->options->config, why, why_len);
+	struct sandbox_needs needs;
+
+	if (!live)
+		return NULL;
+	needs = iam_transport_needs(&live->config);
+	if (same_needs(&needs, &r->needs))
+		return live;
+	(void)snprintf(why, why_len, "it has another ca_file, ca_path or port, which the sandbox does not "
+		       "allow: restart the broker");
+	config_live_release(live);
+	return NULL;
+}
+
+/* A new configuration takes effect whole, or not at all; a refusal is logged once. */
+static void reload(struct resident *r)
+{
+	char why[WIRE_REASON_MAX] = "";
+	struct config_live *live = load(r, why, sizeof why);
+
+	r->reload_after_ms = deadline_now_ms() + RELOAD_RETRY_MS;
+	if (!live) {
+		if (strcmp(why, r->refused) != 0)
+			log_line(LOG_ERR, "the new configuration is refused, and the old one stays: %s", why);
+		memcpy(r->refused, why, sizeof r->refused);
+		return;
+	}
+	config_live_release(r->server.config);
+	r->server.config = live;
+	r->refused[0] = '\0';
+	log_line(LOG_NOTICE, "the configuration %s has been read anew", r->options->config);
+}
+
+/* Whoever edits the configuration to lock somebody out must not have to remember a reload. */
+static void refresh(struct server *server)
+{
+	struct resident *r = WATCH_OWNER(server, struct resident, server);
+
+	if (deadline_now_ms() >= r->reload_after_ms && !config_is_current(&server->config->config))
+		reload(r);
+}
+
+static void on_signal(struct watch *w, uint32_t events)
+{
+	struct resident *r = WATCH_OWNER(w, struct resident, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(w->fd, &info, sizeof info) != (ssize_t)sizeof info)
+		return;
+	r->refused[0] = '\0'; /* who asks is told again */
+	if (info.ssi_signo == SIGHUP)
+		reload(r);
+	else
+		r->server.stop = true;
+}
+
+static bool watch_signals(struct resident *r)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	r->signals = (struct watch){ .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+				     .ready = on_signal };
+	return r->signals.fd >= 0 && watch_add(r->server.set, &r->signals, EPOLLIN);
+}
+
+/* Who may ask for anybody, besides root: the ordinary user who runs a broker of his own. */
+static uid_t find_privileged(void)
+{
+	const struct passwd *pw = getpwnam(SANDBOX_USER);
+
+	return pw && pw->pw_uid == getuid() ? 0 : getuid();
+}
+
+/* Folders, not files: whoever edits a file in /etc replaces it. */
+static bool enter_sandbox(struct resident *r, char *note, char *why, size_t why_len)
+{
+	struct sandbox_needs needs = r->needs;
+	char *folder = strdup(r->options->config);
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+	bool ok;
+
+	needs.resident = true;
+	needs.read[SANDBOX_READ_MAX - 2] = "/etc";
+	if (slash)
+		slash[slash == folder] = '\0';
+	needs.read[SANDBOX_READ_MAX - 1] = folder;
+	ok = sandbox_enter(&needs, note, why, why_len);
+	free(folder);
+	return ok;
+}
+
+static bool start(struct resident *r, char *why, size_t why_len)
+{
+	char note[SANDBOX_NOTE_MAX] = "";
+	struct server *server = &r->server;
+	int fd = listener_open(r->options->listen, why, why_len);
+
+	if (fd < 0)
+		return false;
+	r->listener = (struct watch){ .fd = fd, .ready = on_connection };
+	server->config = config_live_load(r->options->config, why, why_len);
+	if (!server->config)
+		return false;
+	r->needs = iam_transport_needs(&server->config->config);
+	server->privileged = find_privileged();
+	if (!enter_sandbox(r, note, why, why_len))
+		return false;
+	(void)snprintf(why, why_len, "out of memory");
+	server->refresh = refresh;
+	server->limit = limit_new();
+	server->sessions = sessions_new();
+	if (!memory_init_libraries() || !server_open(server) || !server->limit || !server->sessions ||
+	    !watch_add(server->set, &r->listener, EPOLLIN) || !watch_signals(r))
+		return false;
+	log_line(LOG_NOTICE, "ibmiam-broker " IBMIAM_VERSION " listens%s%s%s%s",
+		 r->options->listen ? " at " : "", r->options->listen ? r->options->listen : "",
+		 note[0] ? "; " : "", note);
+	return true;
+}
+
+/* When to look again: a session's own end, or that of an idle broker. */
+static int64_t serve_time(struct resident *r)
+{
+	struct server *server = &r->server;
+	int64_t now_ms = deadline_now_ms(), until_ms = INT64_MAX, idle_ms;
+	struct session *s;
+
+	while ((s = sessions_next_end(server->sessions)) != NULL && s->end_ms <= now_ms)
+		request_drop_session(server, s, s->adopted ? "its time is up" : "nobody has adopted it");
+	if (s)
+		until_ms = s->end_ms;
+	if (!r->options->idle_exit_s)
+		return until_ms;
+	if (server->client_count > 0 || sessions_count(server->sessions) > 0)
+		r->idle_since_ms = now_ms;
+	idle_ms = r->idle_since_ms + r->options->idle_exit_s * INT64_C(1000);
+	server->stop = server->stop || idle_ms <= now_ms;
+	return idle_ms < until_ms ? idle_ms : until_ms;
+}
+
+int resident_run(const struct resident_options *options)
+{
+	struct resident r = { .options = options, .listener = { .fd = -1 }, .signals = { .fd = -1 },
+			      .server = { .set = -1 } };
+	char why[WIRE_REASON_MAX] = "";
+	bool started;
+
+	(void)signal(SIGPIPE, SIG_IGN); /* a log that nobody reads */
+	started = start(&r, why, sizeof why);
+	if (!started)
+		log_line(LOG_ERR, "ibmiam-broker cannot start: %s", why);
+	r.idle_since_ms = deadline_now_ms();
+	while (started && !r.server.stop) {
+		int64_t until_ms = serve_time(&r);
+
+		if (!r.server.stop)
+			server_round(&r.server, until_ms);
+	}
+	if (started)
+		log_line(LOG_NOTICE, "ibmiam-broker stops");
+	watch_close(&r.listener);
+	watch_close(&r.signals);
+	server_close(&r.server);
+	return started ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,32 @@
+/*
+ * The descriptors that the broker waits for, in one epoll set: sockets, signals, the hosts of
+ * its sessions.  Whoever watches embeds a struct watch and gets it back when it is ready.
+ */
+#ifndef IBMIAM_WATCH_H
+#define IBMIAM_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct watch {
+	int fd; /* -1: none */
+	void (*ready)(struct watch *watch, uint32_t events); /* epoll(7)'s events */
+};
+
+/* A set, as a descriptor that is readable when one of its descriptors is; or -1. */
+int watch_set(void);
+
+/* Adds watch->fd, level-triggered.  The struct must stay where it is until watch_close(). */
+bool watch_add(int set, struct watch *watch, uint32_t events);
+
+/* Takes it out of the set and closes it; nothing when there is none. */
+void watch_close(struct watch *watch);
+
+/* Calls ready() of those that are, one after the other, as each may end others. */
+void watch_dispatch(int set);
+
+/* The struct that the watch is a member of. */
+#define WATCH_OWNER(watch, type, member) \
+	((type *)(void *)((char *)(watch) - offsetof(type, member)))
+
+#endif
