@@ -41,6 +41,7 @@ const struct wire_message wire_request_message = {
 	{ 4, KIND_U32, true, UINT32_MAX, AT(uid), 0 },
 	{ 5, KIND_U32, true, WIRE_BUDGET_MAX_MS, AT(budget_ms), 0 },
 	{ 6, KIND_STRING, false, WIRE_SESSION_MAX, AT(session), 0 },
+	{ 7, KIND_STRING, false, WIRE_RHOST_MAX, AT(rhost), 0 },
 }};
 #undef AT
 
@@ -238,6 +239,12 @@ static const char *decode_fields(const struct wire_message *message, const char 
 		if (message->field[i].required && !seen[i])
 			return "a required field is missing";
 	return NULL;
+}
+
+bool wire_is_handle(const char *text)
+{
+	return strspn(text, "0123456789abcdef") == WIRE_SESSION_MAX - 1 &&
+	       text[WIRE_SESSION_MAX - 1] == '\0';
 }
 
 bool wire_is(const struct wire_message *message, const char *buf, size_t len)
