@@ -195,6 +195,8 @@ static const char *decode_field(const struct field *f, const char *value, size_t
 		v = (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3];
 		if (v > f->max)
 			return "a number is larger than its limit";
+		if (v == 0 && !f->required)
+			return "a number that is 0 and not left out";
 		memcpy(member, &v, sizeof v);
 		return NULL;
 	}
