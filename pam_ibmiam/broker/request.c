@@ -172,7 +172,7 @@ static void serve_authenticate(struct client *c)
 	struct wire_request r;
 
 	if (wire_decode(&wire_request_message, c->message.data, c->message.len, &r) ||
-	    (r.session && !session_is_handle(r.session))) {
+	    (r.session && !wire_is_handle(r.session))) {
 		client_end(c);
 		return;
 	}
@@ -257,7 +257,7 @@ void request_serve(struct client *c)
 	}
 	for (size_t i = 0; c->server->sessions && i < sizeof about_sessions / sizeof about_sessions[0]; i++) {
 		if (wire_decode(about_sessions[i].message, c->message.data, c->message.len, &r) ||
-		    !session_is_handle(r.session))
+		    !wire_is_handle(r.session))
 			continue;
 		about_sessions[i].serve(c, &r);
 		return;

@@ -65,12 +65,6 @@ struct session *session_find(const struct sessions *all, const char *handle)
 	return node ? *(struct session **)node : NULL;
 }
 
-bool session_is_handle(const char *text)
-{
-	return strlen(text) == WIRE_SESSION_MAX - 1 &&
-	       strspn(text, "0123456789abcdef") == WIRE_SESSION_MAX - 1;
-}
-
 static bool make_handle(char ret[WIRE_SESSION_MAX])
 {
 	static const char hex[] = "0123456789abcdef";

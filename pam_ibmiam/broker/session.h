@@ -56,9 +56,6 @@ struct session {
 /* For printf: as much of a handle as a log may show. */
 #define SESSION_SHOWN "%.8s"
 
-/* Is this the form of a handle? */
-bool session_is_handle(const char *text);
-
 struct sessions;
 
 /* NULL when there is no memory. */

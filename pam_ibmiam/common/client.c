@@ -113,6 +113,9 @@ static bool check_reply(ssize_t n, const struct secret *buf, struct wire_reply *
 		return fail(fault, "the broker breaks the protocol: allowed, but without an identity");
 	if (reply->result != IBMIAM_ALLOWED && reply->environment)
 		return fail(fault, "the broker breaks the protocol: refused, but with an environment");
+	/* A handle becomes part of an environment: it must not hold "=" or a newline. */
+	if (reply->session && !wire_is_handle(reply->session))
+		return fail(fault, "the broker breaks the protocol: a handle that is none");
 	return true;
 }
 
@@ -194,6 +197,7 @@ static int connect_to(const char *path)
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	int fd, error;
 
+	_Static_assert(sizeof to.sun_path == CLIENT_SOCKET_MAX, "client.h says so");
 	if (strlen(path) >= sizeof to.sun_path)
 		return -ENAMETOOLONG;
 	memcpy(to.sun_path, path, strlen(path) + 1);

@@ -14,6 +14,8 @@
 /* Where the resident broker listens, unless somebody says otherwise. */
 #define CLIENT_SOCKET "/run/ibmiam/broker.sock"
 
+enum { CLIENT_SOCKET_MAX = 108 }; /* bytes of such a path, the terminator included: unix(7) */
+
 /* Which broker to ask: absolute paths. */
 struct client_broker {
 	const char *program;

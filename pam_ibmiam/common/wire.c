@@ -195,6 +195,8 @@ static const char *decode_field(const struct field *f, const char *value, size_t
 		v = (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3];
 		if (v > f->max)
 			return "a number is larger than its limit";
+		if (v == 0 && !f->required)
+			return "a number that is 0 and not left out";
 		memcpy(member, &v, sizeof v);
 		return NULL;
 	}
@@ -239,6 +241,12 @@ static const char *decode_fields(const struct wire_message *message, const char 
 		if (message->field[i].required && !seen[i])
 			return "a required field is missing";
 	return NULL;
+}
+
+bool wire_is_handle(const char *text)
+{
+	return strspn(text, "0123456789abcdef") == WIRE_SESSION_MAX - 1 &&
+	       text[WIRE_SESSION_MAX - 1] == '\0';
 }
 
 bool wire_is(const struct wire_message *message, const char *buf, size_t len)

@@ -19,8 +19,8 @@ enum {
 	WIRE_USER_MAX = 256,          /* bytes of each string, the terminator included */
 	WIRE_SERVICE_MAX = 256,
 	WIRE_KEY_MAX = 4096,          /* above any key: the gate says what is too long */
-	WIRE_ID_MAX = 256,
 	WIRE_RHOST_MAX = 256,
+	WIRE_ID_MAX = 256,
 	WIRE_SESSION_MAX = 33,        /* a handle: 128 random bits in hex */
 	WIRE_TOKEN_MAX = 16 * 1024 + 1,
 	WIRE_BUDGET_MAX_MS = 60000,
@@ -35,7 +35,7 @@ struct wire_request {
 	uint32_t uid;       /* of the local account `user` */
 	uint32_t budget_ms; /* time for everything; the answer must come before it ends */
 	const char *session; /* the handle that the new credential shall have; NULL: a random one */
-	const char *rhost;   /* PAM_RHOST; NULL: none */
+	const char *rhost;   /* where the user comes from, as the host says; NULL: not known */
 };
 
 /* To a resident broker, about a credential that it holds: adopt, drop, token.  Not every
@@ -99,6 +99,9 @@ extern const struct wire_message wire_hello_message;
 extern const struct wire_message wire_adopt_message; /* these three: struct wire_session */
 extern const struct wire_message wire_drop_message;
 extern const struct wire_message wire_token_message;
+
+/* Is this a handle of a credential: WIRE_SESSION_MAX - 1 lower-case hex digits? */
+bool wire_is_handle(const char *text);
 
 /* Is this message of that type, as far as its first two bytes say? */
 bool wire_is(const struct wire_message *message, const char *buf, size_t len);

@@ -70,15 +70,28 @@ static bool find_uid(struct attempt *a, uint32_t *ret_uid, struct client_fault *
 	return false;
 }
 
+/* For the resident broker's log and throttle; without it the login is the same. */
+static const char *get_rhost(pam_handle_t *pamh)
+{
+	const char *rhost = item_get(pamh, PAM_RHOST);
+
+	return rhost && rhost[0] && strlen(rhost) < WIRE_RHOST_MAX ? rhost : NULL;
+}
+
 static struct wire_reply ask(struct attempt *a, const char *key, struct secret *buf,
 			     struct client_fault *fault)
 {
-	const struct client_broker broker = { .program = a->opt->broker, .config = a->opt->config };
+	const struct client_broker broker = {
+		.program = a->opt->broker,
+		.config = a->opt->config,
+		.socket = a->opt->socket,
+	};
 	struct wire_reply reply;
 	struct wire_request request = {
 		.user = a->user,
 		.service = a->service,
 		.key = key[0] ? key : NULL,
+		.rhost = get_rhost(a->pamh),
 	};
 
 	if (!find_uid(a, &request.uid, fault, &reply))

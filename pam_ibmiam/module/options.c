@@ -8,13 +8,14 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "client.h"
+
 #ifndef IBMIAM_BROKER_PATH
 #define IBMIAM_BROKER_PATH "/usr/libexec/ibmiam-broker"
 #endif
 #ifndef IBMIAM_CONFIG_PATH
 #define IBMIAM_CONFIG_PATH "/etc/security/ibmiam.conf"
 #endif
-#define SOCKET_PATH "/run/ibmiam/broker.sock"
 
 enum { TIMEOUT_DEFAULT_S = 10, TIMEOUT_MIN_S = 1, TIMEOUT_MAX_S = 60, PROMPT_MAX = 200 };
 
@@ -37,9 +38,11 @@ static const char *set_path(void *to, const char *value)
 
 static const char *set_socket(void *to, const char *value)
 {
-	if (!value || (value[0] != '/' && strcmp(value, "none") != 0))
-		return "expects an absolute path, or none";
-	*(const char **)to = value;
+	bool none = value && strcmp(value, "none") == 0;
+
+	if (!value || (value[0] != '/' && !none) || strlen(value) >= CLIENT_SOCKET_MAX)
+		return "expects an absolute path of at most 107 bytes, or none";
+	*(const char **)to = none ? NULL : value;
 	return NULL;
 }
 
@@ -101,12 +104,13 @@ static const char *apply(const char *arg, bool seen[TABLE_LEN], struct options *
 
 bool options_parse(pam_handle_t *pamh, int argc, const char **argv, struct options *ret)
 {
+	static const char default_socket[] = CLIENT_SOCKET;
 	bool seen[TABLE_LEN] = { false };
 
 	*ret = (struct options){
 		.config = IBMIAM_CONFIG_PATH,
 		.broker = IBMIAM_BROKER_PATH,
-		.socket = SOCKET_PATH,
+		.socket = default_socket,
 		.prompt = "IBM Cloud API key: ",
 		.timeout_s = TIMEOUT_DEFAULT_S,
 	};
@@ -124,5 +128,8 @@ bool options_parse(pam_handle_t *pamh, int argc, const char **argv, struct optio
 			   "other; every call is refused until /etc/pam.d is corrected");
 		return false;
 	}
+	/* A resident broker has read its own configuration, not the one that is named here. */
+	if (ret->socket == default_socket && strcmp(ret->config, IBMIAM_CONFIG_PATH) != 0)
+		ret->socket = NULL;
 	return true;
 }

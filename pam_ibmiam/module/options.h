@@ -11,7 +11,7 @@
 struct options {
 	const char *config; /* config=PATH */
 	const char *broker; /* broker=PATH: the program to run */
-	const char *socket; /* socket=PATH or none: where the resident broker listens */
+	const char *socket; /* socket=PATH: where the resident broker listens; NULL: none is asked */
 	const char *prompt; /* prompt=TEXT */
 	unsigned int timeout_s; /* timeout=SECONDS for all that follows the prompt */
 	bool debug;

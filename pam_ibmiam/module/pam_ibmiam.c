@@ -26,7 +26,7 @@ ENTRY int pam_sm_authenticate(pam_handle_t *pamh, int flags, int argc, const cha
  * exported is logged and left out, and the login stands. */
 static void publish(pam_handle_t *pamh, const struct options *opt)
 {
-	int count = state_publish(pamh);
+	int count = state_publish(pamh, opt->socket);
 
 	if (count < 0)
 		pam_syslog(pamh, LOG_ERR, "the token could not be exported; the session starts "

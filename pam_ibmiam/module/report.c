@@ -105,6 +105,16 @@ void report_decision(pam_handle_t *pamh, const char *user, const struct wire_rep
 	}
 }
 
+void report_session(pam_handle_t *pamh, const char *what, const char *reason)
+{
+	struct line l = { .len = 0 };
+
+	put_text(&l, what);
+	put_value(&l, "user", item_get(pamh, PAM_USER), VALUE_MAX);
+	put_value(&l, "reason", reason, WIRE_REASON_MAX);
+	pam_syslog(pamh, LOG_WARNING, "%s", l.text);
+}
+
 void report_to_user(pam_handle_t *pamh, int flags, uint32_t result)
 {
 	if (result == IBMIAM_UNAVAILABLE && !((unsigned int)flags & PAM_SILENT))

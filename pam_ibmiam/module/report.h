@@ -15,6 +15,9 @@
 void report_decision(pam_handle_t *pamh, const char *user, const struct wire_reply *reply,
 		     int64_t elapsed_ms);
 
+/* Logs what has become of a session's credential, and why. */
+void report_session(pam_handle_t *pamh, const char *what, const char *reason);
+
 /* Tells the user what helps him and tells an attacker nothing; often that is nothing.
  * Silent when flags hold PAM_SILENT. */
 void report_to_user(pam_handle_t *pamh, int flags, uint32_t result);

@@ -3,14 +3,19 @@
 
 #include <security/pam_ext.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base64url.h"
 #include "item.h"
+#include "report.h"
+#include "session.h"
 
 #define DATA_NAME "pam_ibmiam"
 #define STASH_VARIABLE "PAM_IBMIAM_STASH" /* never outlives setcred or open_session */
+
+static const char session_assign[] = "IBMIAM_SESSION=";
 
 enum { STASH_TEXT_MAX = WIRE_MESSAGE_MAX / 3 * 4 + 64 };
 
@@ -19,6 +24,7 @@ struct state {
 	struct secret stash;     /* a wire_stash message, empty without one */
 	struct secret published; /* NUL-terminated names, one after the other */
 	char *published_to;      /* the only user who may have them, NULL for any */
+	struct session session;  /* the credential that they were made from, where one is held */
 };
 
 static void forget(pam_handle_t *pamh, void *data, int error_status)
@@ -84,6 +90,7 @@ static void unset_published(pam_handle_t *pamh, struct state *s)
 	secret_free(&s->published);
 	free(s->published_to);
 	s->published_to = NULL;
+	session_drop(pamh, &s->session);
 }
 
 void state_reset(pam_handle_t *pamh)
@@ -124,6 +131,7 @@ bool state_remember(pam_handle_t *pamh, const char *user, const struct wire_repl
 		.export_to = reply->export_to,
 		.environment = reply->environment,
 		.environment_len = reply->environment_len,
+		.session = reply->session,
 	};
 
 	if (!s)
@@ -161,31 +169,69 @@ static bool note_name(struct secret *published, const char *entry)
 	       secret_append(published, "", 1);
 }
 
-static int put_environment(pam_handle_t *pamh, const struct wire_stash *stash)
+static bool put_entry(pam_handle_t *pamh, struct state *s, const char *entry)
 {
-	struct state *s = make_state(pamh);
+	return strchr(entry, '=') > entry && note_name(&s->published, entry) &&
+	       pam_putenv(pamh, entry) == PAM_SUCCESS;
+}
+
+/* All of it, or nothing and -1. */
+static int put_environment(pam_handle_t *pamh, struct state *s, const struct wire_stash *stash)
+{
 	int count = 0;
 
-	if (!s)
-		return -1;
 	unset_published(pamh, s);
 	if (stash->export_to == WIRE_EXPORT_OWN && !(s->published_to = strdup(stash->user)))
 		return -1;
 	if (!secret_init(&s->published, WIRE_MESSAGE_MAX))
 		return -1;
-	for (const char *entry = NULL; (entry = wire_list_next(stash->environment,
-							       stash->environment_len, entry));
-	     count++) {
-		if (strchr(entry, '=') > entry && note_name(&s->published, entry) &&
-		    pam_putenv(pamh, entry) == PAM_SUCCESS)
-			continue;
-		unset_published(pamh, s);
-		return -1;
+	for (const char *entry = NULL;
+	     (entry = wire_list_next(stash->environment, stash->environment_len, entry)) != NULL;) {
+		if (strncmp(entry, session_assign, sizeof session_assign - 1) == 0)
+			continue; /* ours to say, and only of a credential that is held */
+		if (!put_entry(pamh, s, entry)) {
+			unset_published(pamh, s);
+			return -1;
+		}
+		count++;
 	}
 	return count;
 }
 
-int state_publish(pam_handle_t *pamh)
+/* The environment is exported; the credential that it was made from follows it, if it can. */
+static int put_session(pam_handle_t *pamh, struct state *s, const char *socket, const char *handle,
+		       const char *user)
+{
+	char entry[sizeof session_assign + WIRE_SESSION_MAX];
+
+	if (!session_adopt(pamh, socket, handle, user, &s->session))
+		return 0;
+	(void)snprintf(entry, sizeof entry, "%s%s", session_assign, handle);
+	if (put_entry(pamh, s, entry))
+		return 1;
+	report_session(pamh, "the session starts without IBMIAM_SESSION", "out of memory");
+	session_drop(pamh, &s->session);
+	return 0;
+}
+
+/* Whatever is not exported leaves no credential that nobody would drop. */
+static int put_stash(pam_handle_t *pamh, const char *socket, const struct wire_stash *stash,
+		     const char *user)
+{
+	bool may = strcmp(stash->user, user) == 0 || stash->export_to == WIRE_EXPORT_TARGET;
+	struct state *s = may ? make_state(pamh) : NULL;
+	int count = may ? -1 : 0;
+
+	if (s)
+		count = put_environment(pamh, s, stash);
+	if (stash->session && s && count >= 0)
+		count += put_session(pamh, s, socket, stash->session, user);
+	else if (stash->session)
+		session_discard(pamh, socket, stash->session);
+	return count;
+}
+
+int state_publish(pam_handle_t *pamh, const char *socket)
 {
 	SECRET_AUTO(message);
 	struct state *s = get_state(pamh);
@@ -202,10 +248,11 @@ int state_publish(pam_handle_t *pamh)
 		count = -1;
 	}
 	if (message.len > 0 && count == 0) {
-		if (wire_decode(&wire_stash_message, message.data, message.len, &stash) || !user)
+		if (wire_decode(&wire_stash_message, message.data, message.len, &stash) || !user ||
+		    (stash.session && !wire_is_handle(stash.session)))
 			count = -1;
-		else if (strcmp(stash.user, user) == 0 || stash.export_to == WIRE_EXPORT_TARGET)
-			count = put_environment(pamh, &stash);
+		else
+			count = put_stash(pamh, socket, &stash, user);
 	}
 	drop_stash(pamh);
 	return count;

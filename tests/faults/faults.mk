@@ -9,7 +9,7 @@ T += $(FAULT_TESTS)
 wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 comma := ,
 WRAP_LIBC := malloc calloc realloc strdup asprintf __asprintf_chk fmemopen open openat opendir scandirat fstat stat \
-	read __read_chk getrandom mmap munmap mlock madvise socketpair send recvmsg poll __poll_chk signalfd \
+	read __read_chk getrandom mmap munmap mlock madvise socketpair socket connect getsockopt send recvmsg poll __poll_chk signalfd \
 	waitpid _Fork execve dup2 chdir setrlimit getrlimit prctl syscall
 WRAP_BROKER := cfg_init cfg_parse_fp curl_easy_init curl_multi_init curl_easy_setopt curl_slist_append \
 	curl_multi_add_handle curl_multi_perform curl_multi_poll curl_multi_info_read iam_request_token \

@@ -60,6 +60,10 @@ WRAP(int, mlock, -1, ENOMEM, false, (const void *p, size_t len), (p, len))
 WRAP(int, madvise, -1, EINVAL, false, (void *p, size_t len, int advice), (p, len, advice))
 WRAP(int, socketpair, -1, EMFILE, false, (int domain, int type, int protocol, int fd[2]),
      (domain, type, protocol, fd))
+WRAP(int, socket, -1, EMFILE, false, (int domain, int type, int protocol), (domain, type, protocol))
+WRAP(int, connect, -1, EAGAIN, false, (int fd, const struct sockaddr *to, socklen_t len), (fd, to, len))
+WRAP(int, getsockopt, -1, ENOBUFS, false, (int fd, int level, int name, void *value, socklen_t *len),
+     (fd, level, name, value, len))
 WRAP(ssize_t, send, -1, ENOBUFS, INTR, (int fd, const void *buf, size_t len, int flags),
      (fd, buf, len, flags))
 WRAP(ssize_t, recvmsg, -1, ENOMEM, INTR, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))

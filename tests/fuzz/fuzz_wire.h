@@ -1,6 +1,6 @@
 /*
  * What holds for every message of wire.h, whichever its struct: the targets wire_request,
- * wire_reply and wire_stash differ only in the values they compare.
+ * wire_reply, wire_stash, wire_hello and wire_session differ only in the values they compare.
  */
 #ifndef IBMIAM_FUZZ_WIRE_H
 #define IBMIAM_FUZZ_WIRE_H

@@ -25,6 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		{ a.transaction_id, b.transaction_id, WIRE_ID_MAX },
 		{ a.correlation_id, b.correlation_id, WIRE_ID_MAX },
 		{ a.note, b.note, WIRE_REASON_MAX },
+		{ a.session, b.session, WIRE_SESSION_MAX },
+		{ a.name, b.name, WIRE_ID_MAX },
+		{ a.token, b.token, WIRE_TOKEN_MAX },
+		{ a.profile, b.profile, WIRE_ID_MAX },
 	};
 	for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
 		fuzz_wire_string(text[i].a, data, len, text[i].max);
@@ -34,5 +38,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	MUST(fuzz_wire_same_list(a.environment, a.environment_len, b.environment,
 				 b.environment_len));
 	MUST(a.result == b.result && a.http_status == b.http_status && a.export_to == b.export_to);
+	MUST(a.expiration == b.expiration && a.obtained == b.obtained);
 	return 0;
 }

@@ -13,10 +13,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	fuzz_wire_string(a.user, data, len, WIRE_USER_MAX);
 	fuzz_wire_string(a.service, data, len, WIRE_SERVICE_MAX);
 	fuzz_wire_string(a.key, data, len, WIRE_KEY_MAX);
+	fuzz_wire_string(a.session, data, len, WIRE_SESSION_MAX);
+	fuzz_wire_string(a.rhost, data, len, WIRE_RHOST_MAX);
 
 	again = fuzz_wire_encode(message, &a, len);
 	MUST(fuzz_wire_decode(message, again->data, again->len, &b, sizeof b));
 	MUST(fuzz_wire_same(a.user, b.user) && fuzz_wire_same(a.service, b.service));
 	MUST(fuzz_wire_same(a.key, b.key) && a.uid == b.uid && a.budget_ms == b.budget_ms);
+	MUST(fuzz_wire_same(a.session, b.session) && fuzz_wire_same(a.rhost, b.rhost));
 	return 0;
 }

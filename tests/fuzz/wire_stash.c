@@ -14,11 +14,13 @@ static void check(const void *data, size_t len)
 		return;
 	MUST(a.user && a.environment && a.export_to < WIRE_EXPORT_COUNT);
 	fuzz_wire_string(a.user, data, len, WIRE_USER_MAX);
+	fuzz_wire_string(a.session, data, len, WIRE_SESSION_MAX);
 	fuzz_wire_list(a.environment, a.environment_len, data, len);
 
 	again = fuzz_wire_encode(message, &a, len);
 	MUST(fuzz_wire_decode(message, again->data, again->len, &b, sizeof b));
 	MUST(fuzz_wire_same(a.user, b.user) && a.export_to == b.export_to);
+	MUST(fuzz_wire_same(a.session, b.session));
 	MUST(fuzz_wire_same_list(a.environment, a.environment_len, b.environment,
 				 b.environment_len));
 }

@@ -170,8 +170,8 @@ BAD_OPTIONS = {
     "debugger": "is not an option", "deb": "is not an option", "=": "is not an option", "=debug": "is not an option",
     "config": "absolute path", "config=": "absolute path", "config=ibmiam.conf": "absolute path",
     "broker": "absolute path", "broker=": "absolute path", "broker=./ibmiam-broker": "absolute path",
-    "socket": "absolute path, or none", "socket=": "absolute path, or none", "socket=None": "absolute path, or none",
-    "socket=run/x": "absolute path, or none",
+    **{f"socket{value}": "absolute path of at most 107 bytes, or none"
+       for value in ("", "=", "=None", "=run/x", f"=/{'x' * 107}")},
     **{f"[timeout{value}]": "whole seconds from 1 to 60"
        for value in ("", "=", "=0", "=00", "=61", "=100", "=-1", "=+5", "=1.5", "=10s", "= 5", "=5 ", "=0x5",
                      "=4294967297", "=99999999999999999999")},
@@ -185,6 +185,7 @@ BAD_OPTIONS = {
 PERCENT = "%s%n%5$s 100%: "
 GOOD_OPTIONS = {
     "timeout=1": ASKS, "timeout=60": ASKS, "timeout=010": ASKS, "socket=none": ASKS, "socket=/nonexistent": ASKS,
+    f"socket=/{'x' * 106}": ASKS,
     "prompt=Key:": "Key:", "[prompt=Key for IBM Cloud: ]": "Key for IBM Cloud: ", f"[prompt={PERCENT}]": PERCENT,
     "[prompt=Schlüssel (€): ]": "Schlüssel (€): ", f"prompt={'x' * 200}": "x" * 200,
     "[prompt=a=b]": "a=b", "try_first_pass": ASKS, "timeout=30 debug socket=none": ASKS,

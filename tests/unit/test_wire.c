@@ -15,6 +15,9 @@
 #define KEY "\3\0\4key\0"
 #define UID "\4\0\4\0\0\x03\xe8"
 #define BUDGET "\5\0\4\0\0\x27\x10"
+#define HANDLE "0123456789abcdef0123456789abcdef"
+#define HANDLE_FIELD(tag) tag "\0\41" HANDLE "\0"
+#define RHOST "\7\0\7host-1\0"
 #define REQUEST REQUEST_HEAD USER SERVICE KEY UID BUDGET
 
 #define REPLY_HEAD "\1\2"
@@ -31,10 +34,18 @@
 #define STASH_LIST "\3\0\4A=1\0"
 #define STASH STASH_HEAD USER STASH_EXPORT STASH_LIST
 
+#define HELLO "\1\4\1\0\00610.20\0"
+#define ADOPT "\1\5" HANDLE_FIELD("\1") "\2\0\6alice\0" "\3\0\4\0\0\x03\xe8"
+#define DROP "\1\6" HANDLE_FIELD("\1")
+#define TOKEN "\1\7" HANDLE_FIELD("\1") "\2\0\4\0\0\x27\x10"
+
 static const struct wire_request request = {
 	.user = "alice", .service = "sshd", .key = "key", .uid = 1000, .budget_ms = 10000 };
 static const struct wire_request request_without_key = {
 	.user = "alice", .service = "sshd", .uid = 1000, .budget_ms = 10000 };
+static const struct wire_request whole_request = {
+	.user = "alice", .service = "sshd", .key = "key", .uid = 1000, .budget_ms = 10000,
+	.session = HANDLE, .rhost = "host-1" };
 static const struct wire_reply reply = {
 	.result = IBMIAM_ALLOWED, .reason = "ok", .iam_id = "IBMid-1", .account = "ac",
 	.api_code = "c", .transaction_id = "t", .correlation_id = "u", .http_status = 200,
@@ -48,6 +59,19 @@ static const struct wire_reply refusal = {
 	.export_to = WIRE_EXPORT_TARGET };
 static const struct wire_stash stash = {
 	.user = "alice", .export_to = WIRE_EXPORT_OWN, .environment = "A=1", .environment_len = 4 };
+static const struct wire_stash stash_with_session = {
+	.user = "alice", .export_to = WIRE_EXPORT_OWN, .environment = "A=1", .environment_len = 4,
+	.session = HANDLE };
+static const struct wire_reply token_reply = {
+	.result = IBMIAM_ALLOWED, .reason = "ok", .iam_id = "IBMid-1", .account = "ac",
+	.api_code = "c", .transaction_id = "t", .correlation_id = "u", .http_status = 200,
+	.export_to = WIRE_EXPORT_TARGET, .environment = "A=1\0B=2", .environment_len = 8,
+	.note = "n", .session = HANDLE, .name = "A", .token = "e.y.j", .expiration = 0x80000001,
+	.obtained = 1, .profile = "p" };
+static const struct wire_hello hello = { .version = "10.20" };
+static const struct wire_session adopt = { .session = HANDLE, .user = "alice", .uid = 1000 };
+static const struct wire_session drop = { .session = HANDLE };
+static const struct wire_session token = { .session = HANDLE, .budget_ms = 10000 };
 
 static const struct sample {
 	const char *name;
@@ -55,31 +79,60 @@ static const struct sample {
 	const void *from;
 	const char *bytes;
 	size_t len;
-	size_t cut; /* the one length at which a part of it is a message too, or 0 */
+	size_t cut; /* from here on only fields follow that may be absent; or 0 */
 } samples[] = {
 	{ "request", &wire_request_message, &request, UNIT_BYTES(REQUEST), 0 },
 	{ "request without key", &wire_request_message, &request_without_key,
 	  UNIT_BYTES(REQUEST_HEAD USER SERVICE UID BUDGET), 0 },
+	{ "request with handle and rhost", &wire_request_message, &whole_request,
+	  UNIT_BYTES(REQUEST HANDLE_FIELD("\6") RHOST), sizeof REQUEST - 1 },
 	{ "reply", &wire_reply_message, &reply, UNIT_BYTES(REPLY), 0 },
 	/* The environment is optional and stands last. */
 	{ "reply with environment", &wire_reply_message, &reply_with_environment,
 	  UNIT_BYTES(REPLY ENVIRONMENT), sizeof REPLY - 1 },
 	{ "reply with what is required", &wire_reply_message, &refusal,
 	  UNIT_BYTES(REPLY_HEAD RESULT REASON STATUS EXPORT), 0 },
+	{ "reply to token", &wire_reply_message, &token_reply,
+	  UNIT_BYTES(REPLY ENVIRONMENT "\13\0\2n\0" HANDLE_FIELD("\14") "\15\0\2A\0"
+		     "\16\0\6e.y.j\0" "\17\0\4\x80\0\0\1" "\20\0\4\0\0\0\1" "\21\0\2p\0"),
+	  sizeof REPLY - 1 },
 	{ "stash", &wire_stash_message, &stash, UNIT_BYTES(STASH), 0 },
+	{ "stash with session", &wire_stash_message, &stash_with_session,
+	  UNIT_BYTES(STASH HANDLE_FIELD("\4")), sizeof STASH - 1 },
+	{ "hello", &wire_hello_message, &hello, UNIT_BYTES(HELLO), 0 },
+	{ "adopt", &wire_adopt_message, &adopt, UNIT_BYTES(ADOPT), 0 },
+	{ "drop", &wire_drop_message, &drop, UNIT_BYTES(DROP), 0 },
+	{ "token", &wire_token_message, &token, UNIT_BYTES(TOKEN), 0 },
 };
 
 union any {
 	struct wire_request request;
 	struct wire_reply reply;
 	struct wire_stash stash;
+	struct wire_hello hello;
+	struct wire_session session;
+};
+
+static const struct {
+	const struct wire_message *message;
+	size_t struct_size;
+} messages[] = {
+	{ &wire_request_message, sizeof(struct wire_request) },
+	{ &wire_reply_message, sizeof(struct wire_reply) },
+	{ &wire_stash_message, sizeof(struct wire_stash) },
+	{ &wire_hello_message, sizeof(struct wire_hello) },
+	{ &wire_adopt_message, sizeof(struct wire_session) },
+	{ &wire_drop_message, sizeof(struct wire_session) },
+	{ &wire_token_message, sizeof(struct wire_session) },
 };
 
 static size_t struct_size(const struct wire_message *m)
 {
-	return m == &wire_request_message ? sizeof(struct wire_request)
-	       : m == &wire_reply_message ? sizeof(struct wire_reply)
-					  : sizeof(struct wire_stash);
+	size_t i = 0;
+
+	while (messages[i].message != m)
+		i++;
+	return messages[i].struct_size;
 }
 
 /* Decodes a copy that ends where the message does, so that a sanitizer sees a read past
@@ -142,33 +195,39 @@ static void decodes_from_these_bytes(void **state)
 	free(copy);
 }
 
-static void every_truncation_is_refused(void **state)
-{
-	const struct sample *s = *state;
-
-	for (size_t len = 0; len < s->len; len++)
-		if (len == 0 || len != s->cut)
-			check_refused(s->message, s->bytes, len, NULL);
-}
-
 /* What decode lets through must be something that encode could have sent. */
-static void check_changed(const struct sample *s, const char *bytes, struct secret *again)
+static void check_changed(const struct sample *s, const char *bytes, size_t len,
+			  struct secret *again)
 {
 	union any to;
 	char *copy;
 
-	if (!decode(s->message, bytes, s->len, &copy, &to)) {
+	if (!decode(s->message, bytes, len, &copy, &to)) {
 		assert_null(wire_encode(s->message, &to, again));
-		assert_int_equal(again->len, s->len);
+		assert_int_equal(again->len, len);
 	}
 	free(copy);
+}
+
+static void every_truncation_is_refused(void **state)
+{
+	const struct sample *s = *state;
+	SECRET_AUTO(again);
+
+	assert_true(secret_init(&again, WIRE_MESSAGE_MAX));
+	for (size_t len = 0; len < s->len; len++) {
+		if (!s->cut || len < s->cut)
+			check_refused(s->message, s->bytes, len, NULL);
+		else
+			check_changed(s, s->bytes, len, &again);
+	}
 }
 
 static void every_changed_byte_is_survived(void **state)
 {
 	const struct sample *s = *state;
 	SECRET_AUTO(again);
-	char bytes[256];
+	char bytes[512];
 
 	assert_true(secret_init(&again, WIRE_MESSAGE_MAX));
 	assert_true(s->len <= sizeof bytes);
@@ -176,7 +235,7 @@ static void every_changed_byte_is_survived(void **state)
 	for (size_t i = 0; i < s->len; i++) {
 		for (unsigned int c = 0; c < 256; c++) {
 			bytes[i] = (char)c;
-			check_changed(s, bytes, &again);
+			check_changed(s, bytes, s->len, &again);
 		}
 		bytes[i] = s->bytes[i];
 	}
@@ -185,12 +244,15 @@ static void every_changed_byte_is_survived(void **state)
 static void another_type_is_refused(void **state)
 {
 	const struct sample *s = *state;
-	static const struct wire_message *const messages[] = {
-		&wire_request_message, &wire_reply_message, &wire_stash_message };
 
-	for (size_t i = 0; i < UNIT_LEN(messages); i++)
-		if (messages[i] != s->message)
-			check_refused(messages[i], s->bytes, s->len, "another type of message");
+	for (size_t i = 0; i < UNIT_LEN(messages); i++) {
+		bool same = messages[i].message == s->message;
+
+		if (!same)
+			check_refused(messages[i].message, s->bytes, s->len, "another type of message");
+		assert_int_equal(wire_is(messages[i].message, s->bytes, s->len), same);
+		assert_false(wire_is(messages[i].message, s->bytes, 1));
+	}
 }
 
 static const struct malformed {
@@ -212,7 +274,7 @@ static const struct malformed {
 	ROW("one byte after it", REQUEST "\0", "the message ends inside a field"),
 	ROW("two bytes after it", REQUEST "\1\0", "the message ends inside a field"),
 	ROW("tag 0", REQUEST "\0\0\2x\0", "an unknown field"),
-	ROW("tag of another message", REQUEST "\7\0\2x\0", "an unknown field"),
+	ROW("tag of another message", REQUEST "\10\0\2x\0", "an unknown field"),
 	ROW("tag 255", REQUEST "\xff\0\2x\0", "an unknown field"),
 	ROW("unknown and empty", REQUEST "\xff\0\0", "an unknown field"),
 	ROW("repeated string", REQUEST USER, "a field is repeated"),
@@ -268,12 +330,24 @@ static const struct malformed {
 	ROW("list that ends with an empty string", REPLY "\12\0\5A=1\0\0",
 	    "a list holds an empty string"),
 	ROW("list not terminated", REPLY "\12\0\7A=1\0B=2", "a string is empty or not terminated"),
+	ROW("expiration 0", REPLY "\17\0\4\0\0\0\0", "a number that is 0 and not left out"),
 	ROW("repeated list", REPLY ENVIRONMENT ENVIRONMENT, "a field is repeated"),
 #undef ROW
 #define ROW(name, bytes, fault) { name, &wire_stash_message, UNIT_BYTES(bytes), fault }
 	ROW("stash without user", STASH_HEAD STASH_EXPORT STASH_LIST, "a required field is missing"),
 	ROW("stash without export", STASH_HEAD USER STASH_LIST, "a required field is missing"),
 	ROW("stash without list", STASH_HEAD USER STASH_EXPORT, "a required field is missing"),
+#undef ROW
+#define ROW(name, message, bytes, fault) { name, &wire_##message##_message, UNIT_BYTES(bytes), fault }
+	ROW("hello of nobody", hello, "\1\4", "a required field is missing"),
+	ROW("adopt without user", adopt, "\1\5" HANDLE_FIELD("\1") "\3\0\4\0\0\x03\xe8",
+	    "a required field is missing"),
+	ROW("adopt without uid", adopt, "\1\5" HANDLE_FIELD("\1") "\2\0\6alice\0",
+	    "a required field is missing"),
+	ROW("drop of nothing", drop, "\1\6", "a required field is missing"),
+	ROW("drop with a user", drop, DROP "\2\0\6alice\0", "an unknown field"),
+	ROW("token without budget", token, "\1\7" HANDLE_FIELD("\1"), "a required field is missing"),
+	ROW("a handle too long", drop, "\1\6\1\0\42" HANDLE "0\0", "a field is longer than its limit"),
 #undef ROW
 };
 
@@ -315,6 +389,54 @@ static void members_are_where_they_belong(void **state)
 	assert_int_equal(s.environment_len, 4);
 }
 
+static void members_of_sessions_too(void **state)
+{
+	struct wire_request q;
+	struct wire_reply r;
+	struct wire_session s;
+
+	(void)state;
+	assert_null(wire_decode(&wire_request_message, UNIT_BYTES(REQUEST RHOST), &q));
+	assert_string_equal(q.rhost, "host-1");
+	assert_null(q.session);
+	assert_null(wire_decode(&wire_reply_message,
+				UNIT_BYTES(REPLY "\16\0\2t\0" "\17\0\4\0\0\0\7"), &r));
+	assert_string_equal(r.token, "t");
+	assert_int_equal(r.expiration, 7);
+	assert_int_equal(r.obtained, 0);
+	assert_null(wire_decode(&wire_adopt_message, UNIT_BYTES(ADOPT), &s));
+	assert_string_equal(s.session, HANDLE);
+	assert_string_equal(s.user, "alice");
+	assert_int_equal(s.uid, 1000);
+	assert_null(wire_decode(&wire_token_message, UNIT_BYTES(TOKEN), &s));
+	assert_int_equal(s.budget_ms, 10000);
+}
+
+static const struct handle {
+	const char *name;
+	const char *text;
+	bool good;
+} handles[] = {
+	{ "lower-case hex", HANDLE, true },
+	{ "all the same", "ffffffffffffffffffffffffffffffff", true },
+	{ "nothing", "", false },
+	{ "31 digits", "0123456789abcdef0123456789abcde", false },
+	{ "33 digits", HANDLE "0", false },
+	{ "upper case", "0123456789ABCDEF0123456789ABCDEF", false },
+	{ "an equals sign", "0123456789abcdef0123456789abcde=", false },
+	{ "a newline at the end", HANDLE "\n", false },
+	{ "a newline inside", "0123456789abcde\n0123456789abcdef", false },
+	{ "g", "g123456789abcdef0123456789abcdef", false },
+	{ "a byte over 127", "\xe9" "123456789abcdef0123456789abcdef", false },
+};
+
+static void handles_are_hex(void **state)
+{
+	const struct handle *h = *state;
+
+	assert_int_equal(wire_is_handle(h->text), h->good);
+}
+
 static void order_of_fields_is_free(void **state)
 {
 	struct wire_request q;
@@ -354,6 +476,8 @@ int main(void)
 	UNIT_ROWS(&s, another_type_is_refused, samples);
 	UNIT_ROWS(&s, decode_refuses, malformed);
 	UNIT_TEST(&s, members_are_where_they_belong);
+	UNIT_TEST(&s, members_of_sessions_too);
+	UNIT_ROWS(&s, handles_are_hex, handles);
 	UNIT_TEST(&s, order_of_fields_is_free);
 	UNIT_TEST(&s, lists_are_walked);
 	return unit_run(&s, "wire");

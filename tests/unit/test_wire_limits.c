@@ -12,15 +12,21 @@ static const struct wire_request request = {
 static const struct wire_reply reply = { .result = IBMIAM_DENIED, .reason = "no" };
 static const struct wire_stash stash = {
 	.user = "alice", .environment = "A=1", .environment_len = 4 };
+static const struct wire_hello hello = { .version = "1" };
+static const struct wire_session session = { .session = "s", .user = "alice", .uid = 1000 };
 
 union any {
 	struct wire_request request;
 	struct wire_reply reply;
 	struct wire_stash stash;
+	struct wire_hello hello;
+	struct wire_session session;
 };
 
 #define MEMBER(kind, member) &wire_##kind##_message, &kind, sizeof kind, \
 	offsetof(struct wire_##kind, member)
+#define OF_SESSION(message, member) &wire_##message##_message, &session, sizeof session, \
+	offsetof(struct wire_session, member)
 
 /* Strings: the bytes without the terminator that just fit. */
 static const struct text_limit {
@@ -34,13 +40,26 @@ static const struct text_limit {
 	{ "request user", MEMBER(request, user), 1, 255 },
 	{ "request service", MEMBER(request, service), 2, 255 },
 	{ "request key", MEMBER(request, key), 3, 4095 },
+	{ "request session", MEMBER(request, session), 6, 32 },
+	{ "request rhost", MEMBER(request, rhost), 7, 255 },
 	{ "reply reason", MEMBER(reply, reason), 2, 511 },
 	{ "reply iam_id", MEMBER(reply, iam_id), 3, 255 },
 	{ "reply account", MEMBER(reply, account), 4, 255 },
 	{ "reply api_code", MEMBER(reply, api_code), 5, 255 },
 	{ "reply transaction_id", MEMBER(reply, transaction_id), 6, 255 },
 	{ "reply correlation_id", MEMBER(reply, correlation_id), 7, 255 },
+	{ "reply note", MEMBER(reply, note), 11, 511 },
+	{ "reply session", MEMBER(reply, session), 12, 32 },
+	{ "reply name", MEMBER(reply, name), 13, 255 },
+	{ "reply token", MEMBER(reply, token), 14, 16384 },
+	{ "reply profile", MEMBER(reply, profile), 17, 255 },
 	{ "stash user", MEMBER(stash, user), 1, 255 },
+	{ "stash session", MEMBER(stash, session), 4, 32 },
+	{ "hello version", MEMBER(hello, version), 1, 255 },
+	{ "adopt session", OF_SESSION(adopt, session), 1, 32 },
+	{ "adopt user", OF_SESSION(adopt, user), 2, 255 },
+	{ "drop session", OF_SESSION(drop, session), 1, 32 },
+	{ "token session", OF_SESSION(token, session), 1, 32 },
 };
 
 static const struct number_limit {
@@ -55,7 +74,11 @@ static const struct number_limit {
 	{ "reply result", MEMBER(reply, result), IBMIAM_RESULT_COUNT - 1 },
 	{ "reply http_status", MEMBER(reply, http_status), 999 },
 	{ "reply export_to", MEMBER(reply, export_to), WIRE_EXPORT_TARGET },
+	{ "reply expiration", MEMBER(reply, expiration), UINT32_MAX },
+	{ "reply obtained", MEMBER(reply, obtained), UINT32_MAX },
 	{ "stash export_to", MEMBER(stash, export_to), WIRE_EXPORT_TARGET },
+	{ "adopt uid", OF_SESSION(adopt, uid), UINT32_MAX },
+	{ "token budget_ms", OF_SESSION(token, budget_ms), 60000 },
 };
 
 static char *filled(size_t len)
