@@ -81,7 +81,7 @@ static int hold_signals(sigset_t *before)
 		(void)sigdelset(&held, free_ones[i]);
 	(void)sigprocmask(SIG_BLOCK, &held, before);
 	/* What was held back before would not go away. */
-	for (int sig = 1; sig < SIGRTMAX; sig++)
+	for (int sig = 1; sig <= SIGRTMAX; sig++)
 		if (sigismember(before, sig) == 1)
 			(void)sigdelset(&held, sig);
 	fd = signalfd(-1, &held, SFD_CLOEXEC);
