@@ -100,9 +100,6 @@ static enum tool_exit ask_without_echo(int tty, int signals, struct secret *key,
 	struct termios shown, hidden;
 	enum tool_exit status;
 
-	/* In the background: stop before the attributes are read, which are the shell's now. */
-	if (tcgetpgrp(tty) != getpgrp())
-		(void)kill(0, SIGTTIN);
 	if (tcgetattr(tty, &shown) != 0)
 		return message_fail(TOOL_UNEXPECTED, "cannot ask for the key: %s",
 				    strerrordesc_np(errno));
@@ -126,8 +123,13 @@ static enum tool_exit ask_on(int tty, struct secret *key)
 
 	do {
 		sigset_t before;
-		int signals = hold_signals(&before);
+		int signals;
 
+		/* In the background: stop before the attributes are read, which are the shell's now,
+		 * and before SIGCONT is held. */
+		if (tcgetpgrp(tty) != getpgrp())
+			(void)kill(0, SIGTTIN);
+		signals = hold_signals(&before);
 		if (signals < 0)
 			return message_fail(TOOL_UNEXPECTED, "cannot ask for the key: %s",
 					    strerrordesc_np(errno));
