@@ -107,16 +107,13 @@ static int write_all(const char *bytes, size_t len)
 
 enum tool_exit output_write(const struct output *out)
 {
-	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-	struct sigaction before;
 	int error;
 
 	if (out->full)
 		return message_fail(TOOL_UNEXPECTED, "out of memory");
 	/* A reader that has gone is an error to report, not a death by SIGPIPE. */
-	(void)sigaction(SIGPIPE, &ignore, &before);
+	(void)signal(SIGPIPE, SIG_IGN);
 	error = write_all(out->text.data, out->text.len);
-	(void)sigaction(SIGPIPE, &before, NULL);
 	if (error)
 		return message_fail(TOOL_UNEXPECTED, "cannot write to standard output: %s",
 				    strerrordesc_np(error));

@@ -5,8 +5,7 @@
 #ifndef IBMIAM_PROCESS_H
 #define IBMIAM_PROCESS_H
 
-/* No core dumps, no debugger of the same user; and descriptors 0 to 2 are taken, so that no
- * socket becomes standard output.  Called once, first. */
+/* No core dumps, and no debugger of the same user.  Called once, first. */
 void process_protect(void);
 
 /* The limit of core dumps as it was. */

@@ -21,7 +21,7 @@
 	ROW(TOOL_NOT_EXECUTABLE, 126, "exec: the command cannot be executed")                    \
 	ROW(TOOL_NOT_FOUND, 127, "exec: the command does not exist")
 
-#define TOOL_EXIT_NUMBER(name, number, text) name = number,
+#define TOOL_EXIT_NUMBER(name, number, text) name = (number),
 enum tool_exit { TOOL_EXITS(TOOL_EXIT_NUMBER) };
 
 /* What the command line says. */
