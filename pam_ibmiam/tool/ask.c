@@ -31,12 +31,13 @@ enum tool_exit ask(const struct tool *tool, const struct wire_message *message,
 {
 	struct client_fault fault = { .nobody = false };
 
-	if (client_ask_resident(tool->socket, message, request, tool->timeout_ms, buf, reply, &fault))
+	if (client_ask_resident(tool->socket, message, request, tool->timeout_ms, buf, reply,
+				&fault))
 		return TOOL_OK;
 	if (fault.nobody)
 		return nobody(fault.text);
-	return message_fail(TOOL_UNEXPECTED, "%s; try again, then ask the administrator of this host",
-			    fault.text);
+	return message_fail(TOOL_UNEXPECTED, "%s; try again, then ask the administrator of this "
+			    "host", fault.text);
 }
 
 enum tool_exit ask_verdict(const struct ask_meaning meanings[IBMIAM_RESULT_COUNT],

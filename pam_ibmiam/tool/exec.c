@@ -12,9 +12,9 @@
 /* Copies the variables into this process's environment, which the command inherits. */
 static enum tool_exit set_variables(const struct wire_reply *reply)
 {
-	const char *entry = NULL;
+	const char *list = reply->environment, *entry = NULL;
 
-	while ((entry = wire_list_next(reply->environment, reply->environment_len, entry)) != NULL) {
+	while ((entry = wire_list_next(list, reply->environment_len, entry)) != NULL) {
 		char *name = strndup(entry, variables_name_len(entry));
 		int error = name ? setenv(name, strchr(entry, '=') + 1, 1) : -1;
 
@@ -39,14 +39,14 @@ static enum tool_exit prepare(const struct tool *tool)
 enum tool_exit exec_run(const struct tool *tool)
 {
 	enum tool_exit status = prepare(tool);
-	int error;
+	bool missing;
 
 	if (status != TOOL_OK)
 		return status;
 	process_restore();
 	(void)execvp(tool->operands[0], tool->operands);
-	error = errno;
 	/* As shells do: 127 for what is not there, 126 for what cannot be run. */
-	return message_fail(error == ENOENT || error == ENOTDIR ? TOOL_NOT_FOUND : TOOL_NOT_EXECUTABLE,
-			    "cannot execute %s: %s", tool->operands[0], strerrordesc_np(error));
+	missing = errno == ENOENT || errno == ENOTDIR;
+	return message_fail(missing ? TOOL_NOT_FOUND : TOOL_NOT_EXECUTABLE, "cannot execute %s: %s",
+			    tool->operands[0], strerrordesc_np(errno));
 }

@@ -33,7 +33,8 @@ static void put_overview(struct output *out)
 		output_format(out, "  %-8s %s\n", c->name, c->summary);
 	put_options(out, OPTIONS_GLOBAL);
 	put_exits(out);
-	output_text(out, "\nThe session is the one in IBMIAM_SESSION. ibmiam COMMAND --help says more.\n");
+	output_text(out, "\nThe session is the one in IBMIAM_SESSION. "
+			 "ibmiam COMMAND --help says more.\n");
 }
 
 static void put_command(struct output *out, const struct command *command)

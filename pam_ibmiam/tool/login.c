@@ -22,8 +22,8 @@ static const struct ask_meaning meanings[IBMIAM_RESULT_COUNT] = {
 	[IBMIAM_USER_UNKNOWN] = NOT_ACCEPTED,
 	[IBMIAM_THROTTLED] = { TOOL_LATER, "too many attempts, the key was not checked",
 			       "wait a minute and try again" },
-	[IBMIAM_UNAVAILABLE] = { TOOL_LATER, "IBM Cloud IAM cannot be reached at the moment, the key "
-				 "was not checked", "try again in a minute" },
+	[IBMIAM_UNAVAILABLE] = { TOOL_LATER, "IBM Cloud IAM cannot be reached at the moment, the "
+				 "key was not checked", "try again in a minute" },
 	[IBMIAM_CONFIG_ERROR] = NOT_IN_ORDER,
 	[IBMIAM_BROKER_ERROR] = NOT_IN_ORDER,
 	[IBMIAM_NO_SESSION] = NOT_IN_ORDER, /* never the answer to this question */
@@ -43,8 +43,8 @@ static enum tool_exit tell(const struct tool *tool, const char *before,
 	enum tool_exit status;
 
 	if (is_same(before, reply->session)) {
-		message_say("logged in as %s (%s): IBMIAM_SESSION is valid again, in every process of "
-			    "this session", who, reply->iam_id);
+		message_say("logged in as %s (%s): IBMIAM_SESSION is valid again, in every process "
+			    "of this session", who, reply->iam_id);
 		return TOOL_OK;
 	}
 	output_format(&out, "export IBMIAM_SESSION=%s\n", reply->session);

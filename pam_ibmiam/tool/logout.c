@@ -10,7 +10,7 @@ enum tool_exit logout_run(const struct tool *tool)
 	if (status == TOOL_OK)
 		status = session_drop(tool, handle);
 	if (status == TOOL_OK)
-		message_say("logged out: IBMIAM_SESSION is now without effect, in every process of this "
-			    "session; a token that was printed stays valid until it expires");
+		message_say("logged out: IBMIAM_SESSION is now without effect, in every process of "
+			    "this session; a token that was printed stays valid until it expires");
 	return status;
 }

@@ -16,7 +16,8 @@ const struct command commands[] = {
 	{ "token", "", "Print the access token of this session",
 	  "It is fetched anew when less than a fifth of its life is left.\n",
 	  OPTIONS_ASKING | OPTION_BEARER | OPTION_JSON, 0, 0, token_run },
-	{ "exec", "[--] COMMAND [ARGUMENT]...", "Run a command with the variables of this session, fresh",
+	{ "exec", "[--] COMMAND [ARGUMENT]...",
+	  "Run a command with the variables of this session, fresh",
 	  "The variables are those that this host's configuration names. The exit code is the\n"
 	  "command's own.\n",
 	  OPTIONS_ASKING, 1, NO_LIMIT, exec_run },
@@ -25,10 +26,11 @@ const struct command commands[] = {
 	  OPTIONS_ASKING, 0, 0, env_run },
 	{ "status", "", "Say who this session is in IBM Cloud IAM, and for how long", NULL,
 	  OPTIONS_ASKING | OPTION_JSON, 0, 0, status_run },
-	{ "login", "", "Log in with an API key, where there is no session or its credential has ended",
+	{ "login", "",
+	  "Log in with an API key, where there is no session or its credential has ended",
 	  "In sh, bash and zsh: eval \"$(ibmiam login)\"\n"
-	  "The key is asked for without echo, or is one line of standard input. Where IBMIAM_SESSION\n"
-	  "is set, the session keeps that name, and nothing needs to be evaluated.\n",
+	  "The key is asked for without echo, or is one line of standard input. Where\n"
+	  "IBMIAM_SESSION is set, the session keeps that name: nothing needs to be evaluated.\n",
 	  OPTIONS_ASKING, 0, 0, login_run },
 	{ "logout", "", "End the credential of this session", NULL,
 	  OPTIONS_ASKING, 0, 0, logout_run },
@@ -61,6 +63,13 @@ static enum tool_exit print_help(struct tool *tool, char *operands[], int count)
 	return help_run(tool);
 }
 
+static enum tool_exit misused(const struct command *command, const char *expected)
+{
+	/* What was given is not repeated: it may be a key. */
+	return message_fail(TOOL_USAGE, "%s expects %s; see: ibmiam %s --help", command->name,
+			    expected, command->name);
+}
+
 static enum tool_exit run(const struct command *command, struct tool *tool)
 {
 	char **argv = tool->operands;
@@ -69,14 +78,11 @@ static enum tool_exit run(const struct command *command, struct tool *tool)
 		return TOOL_USAGE;
 	if (tool->help)
 		return print_help(tool, argv, 1);
-	/* What was given is not repeated: it may be a key. */
 	if (tool->operand_count < command->operands_min)
-		return message_fail(TOOL_USAGE, "%s expects %s; see: ibmiam %s --help", command->name,
-				    command->operands, command->name);
+		return misused(command, command->operands);
 	if (tool->operand_count > command->operands_max)
-		return message_fail(TOOL_USAGE, "%s expects %s; see: ibmiam %s --help", command->name,
-				    command->operands[0] ? "one argument at most" : "no arguments",
-				    command->name);
+		return misused(command, command->operands[0] ? "one argument at most"
+							     : "no arguments");
 	return command->run(tool);
 }
 

@@ -71,7 +71,8 @@ static void fill(struct option to[ROW_MAX], unsigned int accepted)
 		if (accepted & option_rows[i].flag)
 			to[used++] = (struct option){
 				.name = option_rows[i].name,
-				.has_arg = option_rows[i].argument ? required_argument : no_argument,
+				.has_arg = option_rows[i].argument ? required_argument
+								   : no_argument,
 				.val = FIRST_VALUE + i,
 			};
 	to[used] = (struct option){ 0 };
@@ -100,11 +101,12 @@ bool options_parse(int argc, char **argv, unsigned int accepted, struct tool *to
 	optind = 0; /* glibc: from the beginning */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
-		const struct option_row *row = c >= FIRST_VALUE ? &option_rows[c - FIRST_VALUE] : NULL;
+		const struct option_row *row;
 		const char *expected;
 
-		if (!row)
+		if (c < FIRST_VALUE)
 			return refuse(argv[0], c, argv[optind - 1]);
+		row = &option_rows[c - FIRST_VALUE];
 		expected = store(tool, row->flag, optarg);
 		if (expected) {
 			message_say("--%s expects %s, not \"%s\"", row->name, expected, optarg);

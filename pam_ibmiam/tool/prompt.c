@@ -17,8 +17,8 @@ static enum tool_exit take(struct secret *key, unsigned char c)
 {
 	/* Nothing of it is shown: it may be most of a key. */
 	if (c < ' ' || c == 0x7f)
-		return message_fail(TOOL_ENDED, "this is no API key: it holds a control character, such "
-				    "as a NUL, a tab or the carriage return of a Windows file");
+		return message_fail(TOOL_ENDED, "this is no API key: it holds a control "
+				    "character, such as a NUL, a tab or the carriage return of a Windows file");
 	if (key->len >= PROMPT_KEY_MAX)
 		return message_fail(TOOL_ENDED, "this is no API key: it is over %d bytes long",
 				    PROMPT_KEY_MAX);
@@ -70,7 +70,7 @@ static enum tool_exit read_line(int fd, int signals, struct secret *key, bool *r
  * among them: after a stop the shell may have turned the echo on.  -1: see errno. */
 static int hold_signals(sigset_t *before)
 {
-	/* Our own crashes; what only a terminal in the hands of others causes; what does nothing. */
+	/* Our own crashes; what a terminal in the hands of others causes; what does nothing. */
 	static const int free_ones[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS,
 					 SIGTTIN, SIGTTOU, SIGCHLD, SIGWINCH, SIGURG };
 	sigset_t held;
@@ -125,8 +125,8 @@ static enum tool_exit ask_on(int tty, struct secret *key)
 		sigset_t before;
 		int signals;
 
-		/* In the background: stop before the attributes are read, which are the shell's now,
-		 * and before SIGCONT is held. */
+		/* In the background: stop before the attributes are read, which are the shell's
+		 * now, and before SIGCONT is held. */
 		if (tcgetpgrp(tty) != getpgrp())
 			(void)kill(0, SIGTTIN);
 		signals = hold_signals(&before);
@@ -154,7 +154,8 @@ static enum tool_exit read_key(struct secret *key)
 	tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (tty < 0)
 		return message_fail(TOOL_UNEXPECTED, "there is no terminal to ask for the key on "
-				    "(/dev/tty: %s); give it on standard input", strerrordesc_np(errno));
+				    "(/dev/tty: %s); give it on standard input",
+				    strerrordesc_np(errno));
 	status = ask_on(tty, key);
 	(void)close(tty);
 	return status;

@@ -12,17 +12,17 @@ static const struct ask_meaning meanings[IBMIAM_RESULT_COUNT] = {
 	[IBMIAM_KEY_REJECTED] = { TOOL_ENDED, "IAM no longer accepts the API key of this session",
 				  "log in with a valid one: ibmiam login" },
 	[IBMIAM_DENIED] = { TOOL_ENDED, "the API key of this session is no longer allowed here",
-			    "ask the administrator of this host, or log in with another: ibmiam login" },
+			    "ask its administrator, or log in with another: ibmiam login" },
 	[IBMIAM_USER_UNKNOWN] = { TOOL_ENDED, "this host no longer has a rule for you",
 				  "ask its administrator" },
 	[IBMIAM_THROTTLED] = { TOOL_LATER, "too many requests at the moment",
 			       "wait a minute and try again" },
-	[IBMIAM_UNAVAILABLE] = { TOOL_LATER, "IBM Cloud IAM cannot be reached at the moment, and no "
-				 "valid token is left", "try again in a minute" },
-	[IBMIAM_CONFIG_ERROR] = { TOOL_UNEXPECTED, "the configuration of this host is missing or wrong",
+	[IBMIAM_UNAVAILABLE] = { TOOL_LATER, "IBM Cloud IAM cannot be reached at the moment, and "
+				 "no valid token is left", "try again in a minute" },
+	[IBMIAM_CONFIG_ERROR] = { TOOL_UNEXPECTED, "this host's configuration is missing or wrong",
 				  "ask its administrator: the system log has the reason" },
 	[IBMIAM_BROKER_ERROR] = { TOOL_UNEXPECTED, "the broker has failed",
-				  "ask the administrator of this host: the system log has the reason" },
+				  "ask this host's administrator: the system log has the reason" },
 	[IBMIAM_NO_SESSION] = { TOOL_NO_SESSION, "no session: the broker has no credential for "
 				"IBMIAM_SESSION, after a logout or its restart",
 				"get it back with: ibmiam login" },
@@ -47,11 +47,13 @@ enum tool_exit session_find(const char **ret)
 	const char *value = session_variable();
 
 	if (!value)
-		return message_fail(TOOL_NO_SESSION, "no session: IBMIAM_SESSION is not set; log in to "
-				    "this host with an API key, or run: eval \"$(ibmiam login)\"");
+		return message_fail(TOOL_NO_SESSION, "no session: IBMIAM_SESSION is not set; log in "
+				    "to this host with an API key, or run: "
+				    "eval \"$(ibmiam login)\"");
 	if (!session_is_handle(value))
-		return message_fail(TOOL_NO_SESSION, "no session: IBMIAM_SESSION is not 32 lower-case "
-				    "hexadecimal digits; for a new one run: eval \"$(ibmiam login)\"");
+		return message_fail(TOOL_NO_SESSION, "no session: IBMIAM_SESSION is not 32 lower-"
+				    "case hexadecimal digits; for a new one run: "
+				    "eval \"$(ibmiam login)\"");
 	*ret = value;
 	return TOOL_OK;
 }

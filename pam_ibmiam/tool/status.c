@@ -19,7 +19,8 @@ static void put_span(struct output *out, int64_t seconds)
 		int64_t n = seconds / units[i].seconds;
 
 		if (n > 0 || units[i].seconds == 1) {
-			output_format(out, "%lld %s%s", (long long)n, units[i].name, n == 1 ? "" : "s");
+			output_format(out, "%lld %s%s", (long long)n, units[i].name,
+				      n == 1 ? "" : "s");
 			return;
 		}
 	}

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The completions for bash and zsh, in the real shells, against what the command says of itself (ibmiam help --list)."""
+"""The completions for bash and zsh, in the real shells, against what the command says of itself (help --list)."""
 import os
 import pty
 import select

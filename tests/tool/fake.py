@@ -128,8 +128,8 @@ class Broker:
     def command(self, *arguments: str) -> list[str]:
         return [self.tool, "--socket", self.path, *arguments]
 
-    def run(self, *arguments: str, session: str | None = None, env: dict[str, str] | None = None, stdin: bytes | int = b"",
-            as_root: bool = False, **more) -> subprocess.CompletedProcess:
+    def run(self, *arguments: str, session: str | None = None, env: dict[str, str] | None = None,
+            stdin: bytes | int = b"", as_root: bool = False, **more) -> subprocess.CompletedProcess:
         """Runs the command; what it printed is bytes."""
         given = {"input" if isinstance(stdin, bytes) else "stdin": stdin}
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | given | more
