@@ -18,7 +18,8 @@ static enum tool_exit take(struct secret *key, unsigned char c)
 	/* Nothing of it is shown: it may be most of a key. */
 	if (c < ' ' || c == 0x7f)
 		return message_fail(TOOL_ENDED, "this is no API key: it holds a control "
-				    "character, such as a NUL, a tab or the carriage return of a Windows file");
+				    "character, such as a NUL, a tab or the carriage return of a "
+				    "Windows file");
 	if (key->len >= PROMPT_KEY_MAX)
 		return message_fail(TOOL_ENDED, "this is no API key: it is over %d bytes long",
 				    PROMPT_KEY_MAX);
