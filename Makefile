@@ -1,5 +1,5 @@
 # pam_ibmiam: builds into $(BUILD), installs below $(DESTDIR).
-#   make            the module and the broker          make check    all tests
+#   make            module, broker and command         make check    all tests
 #   make install    also: uninstall                    make demo     a real SSH login
 #   make clean                                         make bench    sizes and costs
 #   make check-sanitize, analyze, coverage, fuzz and load: slower looks at the code
@@ -9,7 +9,10 @@ VERSION   := 0.1.0
 BUILD     := build
 PREFIX    := /usr
 SYSCONF   := /etc
+BINDIR    := $(PREFIX)/bin
 LIBEXEC   := $(PREFIX)/libexec
+BASHDIR   := $(PREFIX)/share/bash-completion/completions
+ZSHDIR    := $(PREFIX)/share/zsh/vendor-completions
 DOC       := $(PREFIX)/share/doc/pam_ibmiam
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 PAMDIR    := $(PREFIX)/lib/$(MULTIARCH)/security
@@ -39,8 +42,9 @@ BROKER_LIBS := -lcurl -lcjson -lconfuse -lseccomp -lcrypto
 COMMON := $(call objects,common)
 MODULE := $(call objects,module)
 BROKER := $(call objects,broker)
+TOOL   := $(call objects,tool)
 
-all: $(BUILD)/pam_ibmiam.so $(BUILD)/ibmiam-broker
+all: $(BUILD)/pam_ibmiam.so $(BUILD)/ibmiam-broker $(BUILD)/ibmiam
 
 $(BUILD)/pam_ibmiam.so: $(MODULE) $(COMMON)
 	$(call say,LINK)
@@ -49,6 +53,10 @@ $(BUILD)/pam_ibmiam.so: $(MODULE) $(COMMON)
 $(BUILD)/ibmiam-broker: $(BROKER) $(COMMON)
 	$(call say,LINK)
 	$(Q)$(CC) -pie $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(BROKER_LIBS)
+
+$(BUILD)/ibmiam: $(TOOL) $(COMMON)
+	$(call say,LINK)
+	$(Q)$(CC) -pie $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -62,14 +70,18 @@ $(BUILD)/flags: FORCE
 	@printf '%s\n' $(call quote,$(FLAGS)) | cmp -s - $@ || printf '%s\n' $(call quote,$(FLAGS)) >$@
 quote = '$(subst ','\'',$(1))'
 
--include $(patsubst %.o,%.d,$(COMMON) $(MODULE) $(BROKER))
+-include $(patsubst %.o,%.d,$(COMMON) $(MODULE) $(BROKER) $(TOOL))
 
 install: all
 	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOC)/pam.d \
-		$(DESTDIR)$(SYSCONF)/security
+		$(DESTDIR)$(SYSCONF)/security $(DESTDIR)$(BINDIR) $(DESTDIR)$(BASHDIR) \
+		$(DESTDIR)$(ZSHDIR)
 	install -d -m 0750 $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d
 	install -s -m 0644 $(BUILD)/pam_ibmiam.so $(DESTDIR)$(PAMDIR)/pam_ibmiam.so
 	install -s -m 0755 $(BUILD)/ibmiam-broker $(DESTDIR)$(LIBEXEC)/ibmiam-broker
+	install -s -m 0755 $(BUILD)/ibmiam $(DESTDIR)$(BINDIR)/ibmiam
+	install -m 0644 conf/completions/ibmiam.bash $(DESTDIR)$(BASHDIR)/ibmiam
+	install -m 0644 conf/completions/_ibmiam $(DESTDIR)$(ZSHDIR)/_ibmiam
 	install -m 0644 README.md SECURITY.md CONTRIBUTING.md LICENSE $(DESTDIR)$(DOC)
 	install -m 0644 conf/pam.d/* $(DESTDIR)$(DOC)/pam.d
 	test -e $(DESTDIR)$(SYSCONF)/security/ibmiam.conf || \
@@ -78,6 +90,7 @@ install: all
 # The configuration stays: it is the admin's.
 uninstall:
 	rm -f $(DESTDIR)$(PAMDIR)/pam_ibmiam.so $(DESTDIR)$(LIBEXEC)/ibmiam-broker
+	rm -f $(DESTDIR)$(BINDIR)/ibmiam $(DESTDIR)$(BASHDIR)/ibmiam $(DESTDIR)$(ZSHDIR)/_ibmiam
 	rm -rf $(DESTDIR)$(DOC)
 
 clean:

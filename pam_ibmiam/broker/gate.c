@@ -6,46 +6,19 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Decodes one character; returns its bytes, or 0 when it is malformed: overlong, a
- * surrogate, out of range, or cut off. */
-static size_t utf8_decode(const unsigned char *s, uint32_t *ret)
-{
-	static const struct {
-		unsigned char mask, lead;
-		uint32_t min;
-	} form[] = { { 0x80, 0x00, 0 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 },
-		     { 0xf8, 0xf0, 0x10000 } };
-
-	for (size_t n = 0; n < sizeof form / sizeof form[0]; n++) {
-		uint32_t c = s[0] & (unsigned char)~form[n].mask;
-
-		if ((s[0] & form[n].mask) != form[n].lead)
-			continue;
-		for (size_t i = 1; i <= n; i++) {
-			if ((s[i] & 0xc0) != 0x80) /* a NUL ends it here too */
-				return 0;
-			c = c << 6 | (s[i] & 0x3f);
-		}
-		if (c < form[n].min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-			return 0;
-		*ret = c;
-		return n + 1;
-	}
-	return 0;
-}
+#include "utf8.h"
 
 bool gate_printable(const char *text, unsigned int *count)
 {
-	const unsigned char *s = (const unsigned char *)text;
 	unsigned int characters = 0;
 	uint32_t c = 0;
 
-	while (*s) {
-		size_t n = utf8_decode(s, &c);
+	while (*text) {
+		size_t n = utf8_decode(text, &c);
 
 		if (n == 0 || c < 0x20 || (c >= 0x7f && c <= 0x9f))
 			return false;
-		s += n;
+		text += n;
 		characters++;
 	}
 	if (count)
@@ -56,11 +29,10 @@ bool gate_printable(const char *text, unsigned int *count)
 /* IAM calls a blank key a missing parameter, as if the mistake were ours. */
 static bool is_blank(const char *text)
 {
-	const unsigned char *s = (const unsigned char *)text;
 	uint32_t c = 0;
 
-	while (*s) {
-		s += utf8_decode(s, &c);
+	while (*text) {
+		text += utf8_decode(text, &c);
 		if (c != ' ' && c != 0xa0 && c != 0x1680 && !(c >= 0x2000 && c <= 0x200f) &&
 		    c != 0x2028 && c != 0x2029 && c != 0x202f && c != 0x205f && c != 0x2060 &&
 		    c != 0x3000 && c != 0xfeff)

@@ -11,7 +11,8 @@ SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 check-sanitize: deps
 	@tests/deps valgrind
 	@$(MAKE) --no-print-directory BUILD='$(BUILD)-sanitize' SANITIZE='$(SANITIZERS)' \
-		T='$$(UNIT_TESTS) $$(FAULT_TESTS) $$(FUZZ_REPLAYS) $(addprefix tests/module/,cases.t iam.t stash.t)' \
+		T='$$(UNIT_TESTS) $$(FAULT_TESTS) $$(FUZZ_REPLAYS) $(addprefix tests/module/,cases.t iam.t stash.t) \
+			$(addprefix tests/tool/,session.t login.t)' \
 		check-built
 	@$(MAKE) --no-print-directory T=tests/hosts/valgrind.t check-built
 
@@ -23,7 +24,8 @@ check-sanitize: deps
 COVERED := $(abspath $(BUILD)-coverage)
 COVER   := -fprofile-instr-generate=$(COVERED)/profile/%m%c.profraw -fcoverage-mapping \
 	-mllvm -runtime-counter-relocation -Wno-unused-command-line-argument
-BY_USER := $(addprefix tests/module/,cases.t iam.t stash.t broker.t hell.t)
+BY_USER := $(addprefix tests/module/,cases.t iam.t stash.t broker.t hell.t) \
+	$(addprefix tests/tool/,session.t login.t)
 COUNTED := $(BY_USER) $(filter-out $(BY_USER) %/structure.t tests/tree/% tests/iam/%,$(wildcard tests/*/*.t))
 coverage: deps
 	@tests/deps clang llvm libclang-rt-14-dev

@@ -1,0 +1,111 @@
+/*
+ * ibmiam: the command line for the users of a session.  Here are the table of its subcommands
+ * and the way from argv to one of them.
+ */
+#include <string.h>
+
+#include "client.h"
+#include "message.h"
+#include "options.h"
+#include "output.h"
+#include "process.h"
+
+enum { TIMEOUT_DEFAULT_MS = 30 * 1000, NO_LIMIT = 0x7fffffff };
+
+const struct command commands[] = {
+	{ "token", "", "Print the access token of this session",
+	  "It is fetched anew when less than a fifth of its life is left.\n",
+	  OPTIONS_ASKING | OPTION_BEARER | OPTION_JSON, 0, 0, token_run },
+	{ "exec", "[--] COMMAND [ARGUMENT]...",
+	  "Run a command with the variables of this session, fresh",
+	  "The variables are those that this host's configuration names. The exit code is the\n"
+	  "command's own.\n",
+	  OPTIONS_ASKING, 1, NO_LIMIT, exec_run },
+	{ "env", "", "Print the variables of this session for a shell",
+	  "In sh, bash and zsh: eval \"$(ibmiam env)\"\n",
+	  OPTIONS_ASKING, 0, 0, env_run },
+	{ "status", "", "Say who this session is in IBM Cloud IAM, and for how long", NULL,
+	  OPTIONS_ASKING | OPTION_JSON, 0, 0, status_run },
+	{ "login", "",
+	  "Log in with an API key, where there is no session or its credential has ended",
+	  "In sh, bash and zsh: eval \"$(ibmiam login)\"\n"
+	  "The key is asked for without echo, or is one line of standard input. Where\n"
+	  "IBMIAM_SESSION is set, the session keeps that name: nothing needs to be evaluated.\n",
+	  OPTIONS_ASKING, 0, 0, login_run },
+	{ "logout", "", "End the credential of this session", NULL,
+	  OPTIONS_ASKING, 0, 0, logout_run },
+	{ "help", "[COMMAND]", "Explain the commands, or one of them", NULL,
+	  OPTION_HELP | OPTION_LIST, 0, 1, help_run },
+	{ 0 },
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+static enum tool_exit print_version(void)
+{
+	OUTPUT_AUTO(out);
+
+	output_text(&out, "ibmiam " IBMIAM_VERSION "\n");
+	return output_write(&out);
+}
+
+static enum tool_exit print_help(struct tool *tool, char *operands[], int count)
+{
+	tool->operands = operands;
+	tool->operand_count = count;
+	tool->list = false;
+	return help_run(tool);
+}
+
+static enum tool_exit misused(const struct command *command, const char *expected)
+{
+	/* What was given is not repeated: it may be a key. */
+	return message_fail(TOOL_USAGE, "%s expects %s; see: ibmiam %s --help", command->name,
+			    expected, command->name);
+}
+
+static enum tool_exit run(const struct command *command, struct tool *tool)
+{
+	char **argv = tool->operands;
+
+	if (!options_parse(tool->operand_count, argv, command->options, tool))
+		return TOOL_USAGE;
+	if (tool->help)
+		return print_help(tool, argv, 1);
+	if (tool->operand_count < command->operands_min)
+		return misused(command, command->operands);
+	if (tool->operand_count > command->operands_max)
+		return misused(command, command->operands[0] ? "one argument at most"
+							     : "no arguments");
+	return command->run(tool);
+}
+
+int main(int argc, char **argv)
+{
+	static char name[] = "ibmiam";
+	struct tool tool = { .socket = CLIENT_SOCKET, .timeout_ms = TIMEOUT_DEFAULT_MS };
+	const struct command *command;
+
+	process_protect();
+	if (argc < 1)
+		return TOOL_USAGE;
+	argv[0] = name;
+	if (!options_parse(argc, argv, OPTIONS_GLOBAL, &tool))
+		return TOOL_USAGE;
+	if (tool.version)
+		return (int)print_version();
+	if (tool.help)
+		return (int)print_help(&tool, NULL, 0);
+	if (tool.operand_count == 0)
+		return (int)message_fail(TOOL_USAGE, "expects a command; see: ibmiam help");
+	command = command_find(tool.operands[0]);
+	if (!command)
+		return (int)message_fail(TOOL_USAGE, "there is no such command; see: ibmiam help");
+	return (int)run(command, &tool);
+}

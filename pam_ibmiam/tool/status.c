@@ -1,0 +1,127 @@
+/* ibmiam status: who the session is in IAM, and for how long, in words. */
+#include <stdint.h>
+#include <time.h>
+
+#include "output.h"
+#include "session.h"
+
+enum { WORDS_MAX = 64, SHOWN_OF_HANDLE = 8 };
+
+/* A span of time in its largest unit: "41 minutes".  Rounded down: no promise is broken. */
+static void put_span(struct output *out, int64_t seconds)
+{
+	static const struct {
+		int64_t seconds;
+		const char *name;
+	} units[] = { { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
+
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+		int64_t n = seconds / units[i].seconds;
+
+		if (n > 0 || units[i].seconds == 1) {
+			output_format(out, "%lld %s%s", (long long)n, units[i].name,
+				      n == 1 ? "" : "s");
+			return;
+		}
+	}
+}
+
+/* A moment in the time zone of whoever reads it. */
+static void put_moment(struct output *out, int64_t seconds, bool with_date)
+{
+	time_t t = (time_t)seconds;
+	char words[WORDS_MAX] = "?";
+	struct tm tm;
+
+	if (localtime_r(&t, &tm))
+		(void)strftime(words, sizeof words, with_date ? "%Y-%m-%d %H:%M:%S %z" : "%H:%M:%S",
+			       &tm);
+	output_text(out, words);
+}
+
+/* When the broker fetches a new token if asked: in the last fifth of this one's life. */
+static int64_t renewal(const struct wire_reply *reply)
+{
+	int64_t life = (int64_t)reply->expiration - (int64_t)reply->obtained;
+
+	return reply->obtained && life > 0 ? reply->expiration - life / 5 : 0;
+}
+
+static void put_expiry(struct output *out, const struct wire_reply *reply, int64_t now)
+{
+	int64_t left = (int64_t)reply->expiration - now, renew = renewal(reply);
+
+	output_text(out, "token    ");
+	if (left > 0) {
+		output_text(out, "expires in ");
+		put_span(out, left);
+		output_text(out, ", at ");
+	} else {
+		output_text(out, "has expired, at ");
+	}
+	put_moment(out, reply->expiration, true);
+	if (left > 0 && renew > 0) {
+		output_text(out, "; renewed when asked for after ");
+		put_moment(out, renew, false);
+	}
+	output_text(out, "\n");
+}
+
+static void put_line(struct output *out, const char *label, const char *value)
+{
+	if (!value)
+		return;
+	output_text(out, label);
+	output_clean(out, value);
+	output_text(out, "\n");
+}
+
+static void print_words(struct output *out, const struct wire_reply *reply)
+{
+	put_line(out, "name     ", reply->name);
+	put_line(out, "iam_id   ", reply->iam_id);
+	put_line(out, "account  ", reply->account);
+	put_line(out, "profile  ", reply->profile);
+	put_expiry(out, reply, time(NULL));
+	output_format(out, "session  %.*s...\n", SHOWN_OF_HANDLE, session_variable());
+	put_line(out, "note     ", reply->note);
+}
+
+static void print_json(struct output *out, const struct wire_reply *reply)
+{
+	const struct {
+		const char *name, *value;
+	} members[] = { { "name", reply->name }, { "iam_id", reply->iam_id },
+			{ "account", reply->account }, { "profile", reply->profile },
+			{ "note", reply->note } };
+	int64_t left = (int64_t)reply->expiration - (int64_t)time(NULL);
+
+	output_text(out, "{");
+	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+		output_format(out, "\"%s\":", members[i].name);
+		if (members[i].value)
+			output_json(out, members[i].value);
+		else
+			output_text(out, "null");
+		output_text(out, ",");
+	}
+	output_format(out, "\"obtained\":%lld,\"expiration\":%lld,\"expires_in\":%lld}\n",
+		      (long long)reply->obtained, (long long)reply->expiration,
+		      left > 0 ? (long long)left : 0);
+}
+
+enum tool_exit status_run(const struct tool *tool)
+{
+	OUTPUT_AUTO(out);
+	SECRET_AUTO(buf);
+	struct wire_reply reply;
+	enum tool_exit status = session_ask(tool, &buf, &reply);
+
+	if (status != TOOL_OK)
+		return status;
+	if (tool->json)
+		print_json(&out, &reply);
+	else
+		print_words(&out, &reply);
+	return output_write(&out);
+}
