@@ -35,7 +35,7 @@ static const struct {
 	const char *name;
 } limits[] = {
 	{ RLIMIT_CORE, 0, 0, 0, "core size" },
-	{ RLIMIT_FSIZE, 0, 0, 0, "file size" },
+	{ RLIMIT_FSIZE, 0, 0, RLIM_INFINITY, "file size" }, /* stderr may be a file */
 	{ RLIMIT_AS, 128UL * 1024 * 1024, MEMORY_MAX, RESIDENT_MEMORY_MAX, "address space" },
 	{ RLIMIT_DATA, 64UL * 1024 * 1024, MEMORY_MAX, RESIDENT_MEMORY_MAX, "data" },
 	{ RLIMIT_STACK, 512UL * 1024, RLIM_INFINITY, RLIM_INFINITY, "stack" },
