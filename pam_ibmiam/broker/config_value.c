@@ -98,7 +98,7 @@ static const char *check_ca_path(const char *value)
 static const char *check_service(const char *value)
 {
 	for (const char *p = value; *p; p++)
-		if (*p <= ' ' || *p == '/' || *p > '~' || (*p >= 'A' && *p <= 'Z'))
+		if (*p <= ' ' || *p == '/' || *p == '*' || *p > '~' || (*p >= 'A' && *p <= 'Z'))
 			return "expects the name of a file in /etc/pam.d, in lower case";
 	return strlen(value) > TITLE_MAX ? "is over 200 bytes" : NULL;
 }
