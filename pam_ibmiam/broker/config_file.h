@@ -8,13 +8,14 @@
 #include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
-enum { CONFIG_FILE_MAX = 16 * 1024 * 1024 }; /* bytes */
+enum { CONFIG_FILE_MAX = 16 * 1024 * 1024, CONFIG_KEY_FILE_MAX = 1024 }; /* bytes */
 
 struct config_file {
-	char *text; /* may hold client_secret */
+	char *text; /* may hold client_secret; with a terminator behind it */
 	size_t len;
-	bool world_readable;
+	struct stat st; /* from before it was read */
 };
 
 /* Reads the file `name` in the folder (a descriptor, or AT_FDCWD).  Returns NULL and fills
@@ -22,13 +23,22 @@ struct config_file {
  * text, what follows its name in a sentence). */
 const char *config_file_read(int folder, const char *name, struct config_file *ret);
 
+/* The same for a file with an API key, without the newline at its end: small, not open to
+ * everybody, and holding what may be a key. */
+const char *config_file_read_key(const char *path, struct config_file *ret);
+
 /* Wipes and frees; takes an all-zero struct too. */
 void config_file_free(struct config_file *file);
 
-/* Lists the *.conf files of a folder by name.  Returns NULL with the folder's descriptor in
- * *ret_fd (-1 when there is no such folder) and its entries in *ret_entries, each and the
- * array to be freed; or what is wrong with the folder (static text). */
-const char *config_file_list(const char *folder, int *ret_fd, struct dirent ***ret_entries,
-			     int *ret_count);
+struct config_folder {
+	int fd; /* -1 when there is no such folder */
+	struct stat st; /* from before it was listed */
+	struct dirent **entries; /* by name; each and the array to be freed */
+	int count;
+};
+
+/* Lists the *.conf files of a folder.  Returns NULL and fills *ret; or what is wrong with the
+ * folder (static text), *ret then empty. */
+const char *config_file_list(const char *path, struct config_folder *ret);
 
 #endif

@@ -12,8 +12,8 @@ enum token { END, WORD, STRING, ASSIGN, APPEND, COMMA, OPEN, CLOSE, TOKENS };
 enum state { NOTHING, KEY, TITLE, EQUALS, LIST_BEGUN, LIST_ITEM, LIST_COMMA, STATES };
 
 static const char key_quoted[] = "a key stands without quotes, and a value follows an equals sign";
-static const char no_equals[] = "expects = after a key, or a title and { after user and service";
-static const char no_brace[] = "expects = after a key, or { after the title of a user or service block";
+static const char no_equals[] = "expects = after a key, or a title and { after the name of a block";
+static const char no_brace[] = "expects = after a key, or { after the title of a block";
 static const char no_value[] = "expects a value after the equals sign";
 static const char no_item[] = "expects a value in a list";
 static const char no_comma[] = "expects a comma or } after a value in a list";
@@ -249,4 +249,21 @@ int config_syntax_check(char *text, size_t len, struct config_syntax_fault *ret)
 	*ret = (struct config_syntax_fault){ .text = fault, .line = x.line, .key = x.key.at,
 					     .key_len = x.key.len };
 	return -1;
+}
+
+unsigned int config_syntax_block_line(char *text, size_t len, size_t n)
+{
+	struct lexer x = { .p = text, .end = text + len, .line = 1, .key = { text, 0 } };
+	struct word candidate = { text, 0 };
+	enum state state = NOTHING, before;
+	enum token token = WORD;
+
+	while (token != END) {
+		before = state;
+		if (advance(&x, &state, &candidate, &token))
+			return 0;
+		if (before == TITLE && x.depth == 1 && n-- == 0)
+			return x.line;
+	}
+	return 0;
 }

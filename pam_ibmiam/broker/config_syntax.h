@@ -21,4 +21,8 @@ struct config_syntax_fault {
  * -1 and fills *ret. */
 int config_syntax_check(char *text, size_t len, struct config_syntax_fault *ret);
 
+/* The line where the block number n begins, counted from 0, in a text that passed the check;
+ * 0 when there are fewer. */
+unsigned int config_syntax_block_line(char *text, size_t len, size_t n);
+
 #endif

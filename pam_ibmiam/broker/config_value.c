@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config_identifier.h"
+#include "config_network.h"
 #include "environment.h"
 #include "gate.h"
 
-enum { VALUE_MAX = 1024, IAM_ID_MAX = 200, TITLE_MAX = 200 };
+enum { VALUE_MAX = 1024, TITLE_MAX = 200 };
 
 static bool has_scheme(CURLU *url, const char *scheme)
 {
@@ -69,29 +71,6 @@ static const char *check_proxy(const char *value)
 	return fault;
 }
 
-static const char *check_account(const char *value)
-{
-	if (strlen(value) != 32 || strspn(value, "0123456789abcdef") != 32)
-		return "expects an account id: 32 digits of 0-9 and a-f (ibmcloud account show)";
-	return NULL;
-}
-
-static const char *check_iam_id(const char *value)
-{
-	if (strlen(value) > IAM_ID_MAX)
-		return "is over 200 bytes";
-	if (strchr(value, '@'))
-		return "looks like an e-mail address; expects an IAM id such as IBMid-550000ABCD";
-	if (strncmp(value, "ServiceId-", 10) == 0)
-		return "lacks the realm: write iam-ServiceId-...";
-	if (strncmp(value, "Profile-", 8) == 0 || strncmp(value, "iam-Profile-", 12) == 0)
-		return "is a trusted profile, which has no API keys of its own";
-	for (const char *p = value; *p; p++)
-		if (*p <= ' ' || *p > '~')
-			return "holds a space or a character outside ASCII";
-	return NULL;
-}
-
 static const char *check_client_id(const char *value)
 {
 	/* RFC 7617: the user-id of Basic authentication cannot hold a colon. */
@@ -119,9 +98,20 @@ static const char *check_ca_path(const char *value)
 static const char *check_service(const char *value)
 {
 	for (const char *p = value; *p; p++)
-		if (*p <= ' ' || *p == '/' || *p > '~' || (*p >= 'A' && *p <= 'Z'))
+		if (*p <= ' ' || *p == '/' || *p == '*' || *p > '~' || (*p >= 'A' && *p <= 'Z'))
 			return "expects the name of a file in /etc/pam.d, in lower case";
 	return strlen(value) > TITLE_MAX ? "is over 200 bytes" : NULL;
+}
+
+/* As a block's title: "*" is the block for services without one. */
+static const char *check_service_title(const char *value)
+{
+	return strcmp(value, "*") == 0 ? NULL : check_service(value);
+}
+
+static const char *check_path(const char *value)
+{
+	return value[0] == '/' ? NULL : "expects an absolute path";
 }
 
 static const char *check_user(const char *value)
@@ -137,16 +127,22 @@ static const struct {
 	const char *(*check)(const char *value);
 } checks[] = {
 	{ "endpoint", check_endpoint },
-	{ "accounts", check_account },
+	{ "accounts", config_identifier_account_fault },
 	{ "environment", environment_fault },
 	{ "client_id", check_client_id },
 	{ "ca_file", check_ca_file },
 	{ "ca_path", check_ca_path },
 	{ "proxy", check_proxy },
-	{ "iam_ids", check_iam_id },
+	{ "iam_ids", config_identifier_iam_id_fault },
+	{ "trusted_profile", config_identifier_profile_fault },
+	{ "access_groups", config_identifier_group_fault },
+	{ "directory_key_file", check_path },
+	{ "networks", config_network_fault },
+	{ "users", check_user },
 	{ "services", check_service },
 	{ "user", check_user },
-	{ "service", check_service },
+	{ "service", check_service_title },
+	{ "email_domain", config_identifier_domain_fault },
 };
 
 const char *config_value_fault(const char *key, const char *value)
@@ -163,8 +159,7 @@ const char *config_value_fault(const char *key, const char *value)
 	return NULL;
 }
 
-
-int config_value_uid(const char *text, uint32_t *ret)
+int config_value_number(const char *text, uint32_t max, uint32_t *ret)
 {
 	uint64_t n = 0;
 
@@ -175,7 +170,7 @@ int config_value_uid(const char *text, uint32_t *ret)
 			return -1;
 		n = n * 10 + (uint64_t)(*p - '0');
 	}
-	if (n >= UINT32_MAX) /* (uid_t)-1 is nobody's */
+	if (n > max)
 		return -1;
 	*ret = (uint32_t)n;
 	return 0;

@@ -54,27 +54,11 @@ static enum verdict user_has_rule(struct decision *d)
 	return refuse(d, IBMIAM_USER_UNKNOWN, "the configuration has no rule for this user");
 }
 
-/* `su -` and `sudo -i` are PAM services of their own.  What the configuration says of su or
- * sudo holds for them too, unless it names them: an admin who thinks of one must not leave
- * the other open. */
-static const char *plain_service(const char *service)
-{
-	static const struct {
-		const char *login, *plain;
-	} forms[] = { { "su-l", "su" }, { "sudo-i", "sudo" }, { "runuser-l", "runuser" } };
-
-	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
-		if (strcmp(service, forms[i].login) == 0)
-			return forms[i].plain;
-	return service;
-}
-
 static enum verdict service_is_permitted(struct decision *d)
 {
-	const char *service = d->request->service, *plain = plain_service(service);
+	const char *service = d->request->service, *plain = config_plain_service(service);
 
-	if (!config_find_service(d->config, service, &d->service))
-		(void)config_find_service(d->config, plain, &d->service);
+	(void)config_find_service(d->config, service, &d->service);
 	if (config_list_len(d->user.services) == 0 ||
 	    config_list_has(d->user.services, service) || config_list_has(d->user.services, plain))
 		return GO_ON;

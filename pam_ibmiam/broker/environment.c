@@ -31,6 +31,12 @@ static const char *account(const struct environment_values *v, struct number *n)
 	return v->account;
 }
 
+static const char *profile(const struct environment_values *v, struct number *n)
+{
+	(void)n;
+	return v->profile ? v->profile : "";
+}
+
 static const char *expiration(const struct environment_values *v, struct number *n)
 {
 	(void)snprintf(n->text, sizeof n->text, "%lld", (long long)v->expiration);
@@ -45,6 +51,7 @@ static const struct placeholder {
 	{ "%{expiration}", expiration },
 	{ "%{iam_id}", iam_id },
 	{ "%{account}", account },
+	{ "%{profile}", profile },
 };
 
 static const struct placeholder *find_placeholder(const char *at)
@@ -64,12 +71,25 @@ static size_t name_len(const char *template)
 						"abcdefghijklmnopqrstuvwxyz_0123456789");
 }
 
+/* The module's own: what it finds in them it takes for its own words. */
+static bool is_reserved(const char *template, size_t len)
+{
+	static const char *const names[] = { "IBMIAM_SESSION", "PAM_IBMIAM_STASH" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strlen(names[i]) == len && memcmp(names[i], template, len) == 0)
+			return true;
+	return false;
+}
+
 const char *environment_fault(const char *template)
 {
 	size_t len = name_len(template);
 
 	if (len == 0 || template[len] != '=')
 		return "expects NAME=value, where NAME is letters, digits and _";
+	if (is_reserved(template, len))
+		return "sets a variable that the module keeps for itself; choose another name";
 	if (strlen(template) > TEMPLATE_MAX)
 		return "is over 1024 bytes";
 	if (!gate_printable(template, NULL))
@@ -78,8 +98,8 @@ const char *environment_fault(const char *template)
 		const struct placeholder *found = find_placeholder(p);
 
 		if (!found && p[1] != '%')
-			return "expects %{token}, %{expiration}, %{iam_id}, %{account} or %% after "
-			       "each %";
+			return "expects %{token}, %{expiration}, %{iam_id}, %{account}, %{profile} "
+			       "or %% after each %";
 		p += found ? strlen(found->name) : 2;
 	}
 	return NULL;

@@ -13,6 +13,7 @@ struct environment_values {
 	const char *token; /* secret */
 	const char *iam_id;
 	const char *account;
+	const char *profile; /* id of the trusted profile, or NULL */
 	int64_t expiration; /* seconds since 1970 */
 };
 

@@ -32,7 +32,7 @@ static bool ask(struct job *job)
 	const struct config *config = &job->config->config;
 
 	iam_answer_free(answer);
-	if (job->server->limit && !limit_take_request(job->server->limit, 3000)) {
+	if (job->server->limit && !limit_take_request(job->server->limit, config->rate_limit)) {
 		answer->fault_result = IBMIAM_THROTTLED;
 		(void)snprintf(answer->fault, sizeof answer->fault,
 			       "this host has made all the requests to IAM that it may make in a minute");

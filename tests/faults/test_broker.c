@@ -99,7 +99,7 @@ static enum sweep_outcome load(struct inject_plan plan, char why[2048])
 	if (!ok) {
 		if (strstr(why, UNIT_SECRET) || strchr(why, '\n'))
 			return wrong(why, "the message holds a secret or a second line");
-		return c.cfg ? wrong(why, "refused, but the struct is filled") : SWEEP_REFUSED;
+		return c.store ? wrong(why, "refused, but the struct is filled") : SWEEP_REFUSED;
 	}
 	text = unit_config_text(&c);
 	same = strcmp(text, good_text) == 0;

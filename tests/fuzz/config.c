@@ -3,13 +3,12 @@
  * input's first byte says which call fails and whether everybody may read the files; then
  * comes the main file, and after a form feed one in the .d folder.
  */
-#include <confuse.h>
 #include <err.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "config_store.h"
 #include "config_value.h"
 #include "environment.h"
 #include "fuzz.h"
@@ -65,28 +64,39 @@ static void check_scalar(const char *key, const char *value)
 
 static void check_blocks(const struct config *c)
 {
+	const struct config_block *b;
 	struct config_user user;
 	struct config_service service;
+	struct config_domain domain;
 
-	for (unsigned int i = 0; i < cfg_size(c->cfg, "user"); i++) {
-		const char *title = cfg_title(cfg_getnsec(c->cfg, "user", i));
-
-		MUST(!config_value_fault("user", title) && config_find_user(c, title, &user));
+	for (b = config_store_first(c->store, CONFIG_USER); b; b = b->next) {
+		MUST(!config_value_fault("user", b->title) && config_find_user(c, b->title, &user));
 		MUST(config_list_len(user.iam_ids) > 0 && user.export < CONFIG_EXPORT_TARGET);
 		check_list("iam_ids", user.iam_ids);
 		check_list("services", user.services);
+		check_list("access_groups", user.access_groups);
 		check_list("environment", user.environment);
 	}
-	for (unsigned int i = 0; i < cfg_size(c->cfg, "service"); i++) {
-		const char *title = cfg_title(cfg_getnsec(c->cfg, "service", i));
-
-		MUST(!config_value_fault("service", title));
-		MUST(config_find_service(c, title, &service));
+	for (b = config_store_first(c->store, CONFIG_SERVICE); b; b = b->next) {
+		MUST(!config_value_fault("service", b->title));
+		MUST(config_find_service(c, b->title, &service));
 		MUST(service.export <= CONFIG_EXPORT_TARGET);
+		check_list("users", service.users);
+		check_list("networks", service.networks);
+		check_list("access_groups", service.access_groups);
 		check_list("environment", service.environment);
 	}
+	for (b = config_store_first(c->store, CONFIG_DOMAIN); b; b = b->next) {
+		MUST(!config_value_fault("email_domain", b->title) && config_has_domains(c));
+		MUST(config_find_domain(c, b->title, &domain));
+		MUST(domain.export < CONFIG_EXPORT_TARGET);
+		check_list("services", domain.services);
+		check_list("access_groups", domain.access_groups);
+		check_list("environment", domain.environment);
+	}
 	MUST(!config_find_user(c, "no:body", &user) && config_list_len(user.iam_ids) == 0);
-	MUST(!config_find_service(c, "NONE", &service));
+	MUST(config_find_service(c, "NONE", &service) ==
+	     (config_store_find(c->store, CONFIG_SERVICE, "*") != NULL));
 }
 
 static void check_config(const struct config *c)

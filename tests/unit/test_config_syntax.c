@@ -20,9 +20,9 @@ static const char twice[] = "set twice";
 static const char no_opening[] = "a closing brace without an opening one";
 static const char too_deep[] = "sections are nested too deeply";
 static const char key_quoted[] = "a key stands without quotes, and a value follows an equals sign";
-static const char no_equals[] = "expects = after a key, or a title and { after user and service";
+static const char no_equals[] = "expects = after a key, or a title and { after the name of a block";
 static const char no_brace[] =
-	"expects = after a key, or { after the title of a user or service block";
+	"expects = after a key, or { after the title of a block";
 static const char no_value[] = "expects a value after the equals sign";
 static const char no_item[] = "expects a value in a list";
 static const char no_comma[] = "expects a comma or } after a value in a list";

@@ -17,7 +17,7 @@ static const struct good {
 } good[] = {
 	{ "empty file", "",
 	  "endpoint=https://iam.cloud.ibm.com;no issuer;no accounts;" DEFAULT_ENVIRONMENT
-	  "minimum_uid=1000;allow_root=0;" },
+	  "rate_limit=3000;minimum_uid=1000;allow_root=0;" },
 	{ "endpoint", "endpoint = \"https://iam.test.cloud.ibm.com\"",
 	  "endpoint=https://iam.test.cloud.ibm.com;" },
 	{ "endpoint with a slash", "endpoint = \"https://x/\"", "endpoint=https://x;" },
@@ -93,6 +93,24 @@ static const struct good {
 	  "service sudo:no environment;export=never;" },
 	{ "service exports to the target", "service sudo { export = target }",
 	  "service sudo:no environment;export=target;" },
+	{ "profile by id", "trusted_profile = \"Profile-11111111-2222-3333-4444-555555555555\"",
+	  "profile=id Profile-11111111-2222-3333-4444-555555555555;" },
+	{ "profile by CRN", "trusted_profile = \"crn:v1:bluemix:public:iam-identity::a/" UNIT_ACCOUNT
+	  "::profile:Profile-11111111-2222-3333-4444-555555555555\"", "profile=crn crn:v1:bluemix:" },
+	{ "profile by name", "trusted_profile = \"on @ call@" UNIT_ACCOUNT "\"",
+	  "profile=name on @ call of " UNIT_ACCOUNT ";" },
+	{ "user's profile", USER("trusted_profile = \"Profile-11111111-2222-3333-4444-555555555555\""),
+	  "profile=id Profile-11111111-2222-3333-4444-555555555555;export=default;" },
+	{ "rate_limit", "rate_limit = 1000000", "rate_limit=1000000;" },
+	{ "no rate_limit", "rate_limit = 0", "rate_limit=0;" },
+	{ "service for some", "service sudo { users = { \"alice\" } networks = { \"10.0.0.0/8\", "
+	  "\"2001:db8::/32\", \"192.0.2.1\", \"local\" } }", "service sudo:alice=users;"
+	  "10.0.0.0/8,2001:db8::/32,192.0.2.1,local=networks;" },
+	{ "service for the rest", "service \"*\" { export = false }\nservice sudo { }",
+	  "service sshd:no environment;export=never;service sudo:no environment;export=default;" },
+	{ "domain", "email_domain \"example.com\" { services = { \"sshd\" } export = false }",
+	  "domain example.com:sshd=services;no environment;export=never;" },
+	{ "profile in a variable", "environment = { \"A=%{profile}\" }", "A=%{profile}=environment;" },
 	{ "user and service of one name", "user sudo { iam_ids = \"IBMid-1\" }\nservice sudo { }",
 	  "user sudo:IBMid-1=iam_ids;no services;no environment;export=default;service sudo:" },
 };
@@ -111,7 +129,7 @@ static void is_taken(void **state)
 #define ACCOUNTS(value) "ibmiam.conf:1: accounts \"" value \
 	"\" expects an account id: 32 digits of 0-9 and a-f (ibmcloud account show)"
 #define PLACEHOLDER(value) "ibmiam.conf:1: environment \"" value \
-	"\" expects %{token}, %{expiration}, %{iam_id}, %{account} or %% after each %"
+	"\" expects %{token}, %{expiration}, %{iam_id}, %{account}, %{profile} or %% after each %"
 #define MINIMUM_UID(value) \
 	"ibmiam.conf:1: minimum_uid \"" value "\" expects a user id, 0 to 4294967294"
 #define NO_USER(value) \
@@ -238,12 +256,11 @@ static const struct bad {
 	{ "appended, then set", "accounts += { \"00000000000000000000000000000001\" }\n"
 	  "accounts = { \"00000000000000000000000000000002\" }", "ibmiam.conf:2: accounts: set twice" },
 	{ "user without a name", "user { iam_ids = { \"IBMid-1\" } }",
-	  "ibmiam.conf:1: user: expects = after a key, or a title and { after user and service" },
+	  "ibmiam.conf:1: user: expects = after a key, or a title and { after the name of a block" },
 	{ "user with an empty name", "user \"\" { iam_ids = { \"IBMid-1\" } }",
 	  "ibmiam.conf:1: user \"\" is empty" },
 	{ "user with two names", "user alice bob { }",
-	  "ibmiam.conf:1: user: expects = after a key, or { after the title of a user or service "
-	  "block" },
+	  "ibmiam.conf:1: user: expects = after a key, or { after the title of a block" },
 	{ "user by pattern", "user \"*\" { iam_ids = { \"IBMid-1\" } }", NO_USER("*") },
 	{ "user by uid and gid", "user \"a:b\" { iam_ids = { \"IBMid-1\" } }", NO_USER("a:b") },
 	{ "user with a slash", "user \"a/b\" { iam_ids = { \"IBMid-1\" } }", NO_USER("a/b") },
@@ -295,14 +312,47 @@ static const struct bad {
 	  "ibmiam.conf:1: no such option 'service'" },
 	{ "key in upper case", "SCOPE = \"a\"", "ibmiam.conf:1: no such option 'SCOPE'" },
 	{ "libconfuse's own key", "__unknown = 1", "ibmiam.conf:1: no such option '__unknown'" },
-	{ "unknown block", "email_domain \"example.com\" { }",
-	  "ibmiam.conf:1: no such option 'email_domain'" },
+	{ "profile's iam_id", "trusted_profile = \"iam-Profile-11111111-2222-3333-4444-555555555555\"",
+	  "ibmiam.conf:1: trusted_profile \"iam-Profile-11111111-2222-3333-4444-555555555555\" is an iam_id*" },
+	{ "profile without account", "trusted_profile = \"ops\"",
+	  "ibmiam.conf:1: trusted_profile \"ops\" expects a trusted profile*" },
+	{ "profile's CRN of another service", "trusted_profile = \"crn:v1:a:b:c:::::\"",
+	  "ibmiam.conf:1: trusted_profile \"crn:v1:a:b:c:::::\" is no CRN*" },
+	{ "everybody's group", "access_groups = { \"AccessGroupId-PublicAccess\" }",
+	  "ibmiam.conf:1: access_groups \"AccessGroupId-PublicAccess\" is the group that everybody*" },
+	{ "group by name", "access_groups = { \"ops\" }", "ibmiam.conf:1: access_groups \"ops\" expects*" },
+	{ "groups, none", "access_groups = { }", "ibmiam.conf: access_groups is an empty list*" },
+	{ "groups without a key to ask", "\naccess_groups = { \"AccessGroupId-11111111-2222-3333-4444-555555555555\" }",
+	  "ibmiam.conf:2: access_groups need a directory_key_file, and none is set" },
+	{ "relative key file", "directory_key_file = \"key\"",
+	  "ibmiam.conf:1: directory_key_file \"key\" expects an absolute path" },
+	{ "rate_limit too large", "rate_limit = 1000001", "ibmiam.conf:1: rate_limit \"1000001\" expects*" },
+	{ "network with host bits", "service a { networks = { \"10.1.2.3/8\" } }",
+	  "ibmiam.conf:1: networks \"10.1.2.3/8\" has bits beyond its prefix; the block is 10.0.0.0/8" },
+	{ "network of IPv6 with host bits", "service a { networks = { \"2001:db8::1/32\" } }",
+	  "ibmiam.conf:1: networks \"2001:db8::1/32\" has bits beyond its prefix; the block is 2001:db8::/32" },
+	{ "network by name", "service a { networks = { \"localhost\" } }",
+	  "ibmiam.conf:1: networks \"localhost\" expects*" },
+	{ "user's service is a pattern", USER("services = { \"*\" }"), "ibmiam.conf:1: services \"*\" expects*" },
+	{ "domain in capitals", "email_domain \"Example.com\" { }",
+	  "ibmiam.conf:1: email_domain \"Example.com\" expects*" },
+	{ "domain of one label", "email_domain \"localhost\" { }",
+	  "ibmiam.conf:1: email_domain \"localhost\" expects*" },
+	{ "domain in Punycode", "email_domain \"a.xn--pple-43d.com\" { }",
+	  "ibmiam.conf:1: email_domain \"a.xn--pple-43d.com\" is not plain ASCII*" },
+	{ "domain twice", "email_domain \"a.b\" { }\nemail_domain \"a.b\"\n{\n}",
+	  "ibmiam.conf:3: found duplicate title 'a.b'" },
+	{ "session's own variable", "environment = { \"IBMIAM_SESSION=1\" }",
+	  "ibmiam.conf:1: environment \"IBMIAM_SESSION=1\" sets a variable that the module keeps*" },
+	{ "stash's own variable", "environment = { \"PAM_IBMIAM_STASH=1\" }",
+	  "ibmiam.conf:1: environment \"PAM_IBMIAM_STASH=1\" sets a variable that the module keeps*" },
+	{ "unknown block", "email_realm \"example.com\" { }",
+	  "ibmiam.conf:1: no such option 'email_realm'" },
 	{ "no value", "scope =", "ibmiam.conf:1: scope: expects a value after the equals sign" },
 	{ "no equals sign", "scope",
-	  "ibmiam.conf:1: scope: expects = after a key, or a title and { after user and service" },
+	  "ibmiam.conf:1: scope: expects = after a key, or a title and { after the name of a block" },
 	{ "value without an equals sign", "scope \"a\"",
-	  "ibmiam.conf:1: scope: expects = after a key, or { after the title of a user or service "
-	  "block" },
+	  "ibmiam.conf:1: scope: expects = after a key, or { after the title of a block" },
 	{ "list for a single value", "scope = { \"a\" }", "ibmiam.conf:1: unexpected token '{'" },
 	{ "equals sign first", "= 5", "ibmiam.conf:1: expects a key or a block" },
 	{ "comma between keys", "scope = \"a\", proxy = \"http://x\"",

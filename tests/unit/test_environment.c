@@ -8,7 +8,7 @@
 
 static const char no_name[] = "expects NAME=value, where NAME is letters, digits and _";
 static const char no_placeholder[] =
-	"expects %{token}, %{expiration}, %{iam_id}, %{account} or %% after each %";
+	"expects %{token}, %{expiration}, %{iam_id}, %{account}, %{profile} or %% after each %";
 static const char not_text[] = "holds control characters or is not UTF-8";
 
 static const struct judged {
