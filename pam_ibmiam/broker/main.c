@@ -47,8 +47,9 @@ static bool stdin_is_our_socket(void)
 	       type == SOCK_SEQPACKET;
 }
 
-/* Waits for the request, and leaves it unread. */
-static bool await_request(void)
+/* Waits for the request and throws it away, unread: were it left in the socket, the host would
+ * see a reset in place of the reply. */
+static bool drop_request(void)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
 	int64_t deadline_ms = deadline_now_ms() + REQUEST_WAIT_MS;
@@ -57,7 +58,7 @@ static bool await_request(void)
 	do
 		n = poll(&p, 1, deadline_left_ms(deadline_ms));
 	while (n < 0 && errno == EINTR);
-	return n > 0;
+	return n > 0 && recv(STDIN_FILENO, NULL, 0, MSG_DONTWAIT) >= 0;
 }
 
 static bool send_reply(const struct wire_reply *reply)
@@ -107,7 +108,7 @@ static int one_shot(const char *config_path)
 	/* Only in the sandbox is a byte of the request looked at. */
 	if (fault.result == IBMIAM_ALLOWED)
 		status = serve(config, note);
-	else if (!await_request())
+	else if (!drop_request())
 		status = EXIT_NO_REQUEST;
 	else
 		status = send_reply(&fault) ? EXIT_SUCCESS : EXIT_NO_REPLY;

@@ -11,6 +11,7 @@
 #include "deadline.h"
 #include "decision.h"
 #include "memory.h"
+#include "unit_decide.h"
 
 #define ACCOUNTS "accounts = { \"" UNIT_ACCOUNT "\" }\n"
 #define ALICE ACCOUNTS "user alice { iam_ids = { \"IBMid-1\" } }\n"
@@ -20,6 +21,8 @@
 
 #define KEY "0123456789-0123456789-0123456789-0123456789a"
 #define SHORT "correct horse battery"
+
+static struct iam *iam;
 
 static const char no_accounts[] = "the configuration lists no accounts, so nobody may log in";
 static const char no_root[] = "uid 0 may not log in (allow_root is off)";
@@ -176,7 +179,7 @@ static void is_decided_on_this_host(void **state)
 	int port, fd = make_socket(true, &port);
 
 	load(&config, port, l->config);
-	decision_make(&d, &config, &request, -1, deadline_now_ms() + 5000);
+	unit_decide(&d, iam, &config, &request, deadline_now_ms() + 5000);
 	check_reply(&d, l->result, l->reason);
 	check_iam_was_not_asked(&d, fd);
 	decision_free(&d);
@@ -207,7 +210,7 @@ static void good_key_is_sent(void **state)
 	int port, fd = make_socket(a->listening, &port);
 
 	load(&config, port, ALICE);
-	decision_make(&d, &config, &request, -1, deadline_now_ms() + a->left_ms);
+	unit_decide(&d, iam, &config, &request, deadline_now_ms() + a->left_ms);
 	check_reply(&d, IBMIAM_UNAVAILABLE, a->reason);
 	assert_int_equal(d.reply.http_status, 0);
 	assert_non_null(d.reply.correlation_id);
@@ -229,7 +232,7 @@ static void late_refusal_keeps_its_reason(void **state)
 
 	(void)state;
 	load(&config, 1, ALICE);
-	decision_make(&d, &config, &request, -1, deadline_now_ms() - 1);
+	unit_decide(&d, iam, &config, &request, deadline_now_ms() - 1);
 	check_reply(&d, IBMIAM_USER_UNKNOWN, no_rule);
 	decision_free(&d);
 	config_free(&config);
@@ -239,7 +242,7 @@ int main(void)
 {
 	struct unit_suite s = { .setup = unit_folder_make, .teardown = unit_folder_remove };
 
-	if (!memory_init_libraries())
+	if (!memory_init_libraries() || !(iam = iam_new()))
 		return EXIT_FAILURE;
 	UNIT_ROWS(&s, is_decided_on_this_host, locals);
 	UNIT_ROWS(&s, good_key_is_sent, askings);
