@@ -274,7 +274,7 @@ static const struct malformed {
 	ROW("one byte after it", REQUEST "\0", "the message ends inside a field"),
 	ROW("two bytes after it", REQUEST "\1\0", "the message ends inside a field"),
 	ROW("tag 0", REQUEST "\0\0\2x\0", "an unknown field"),
-	ROW("tag of another message", REQUEST "\10\0\2x\0", "an unknown field"),
+	ROW("tag of another message", REQUEST "\11\0\2x\0", "an unknown field"),
 	ROW("tag 255", REQUEST "\xff\0\2x\0", "an unknown field"),
 	ROW("unknown and empty", REQUEST "\xff\0\0", "an unknown field"),
 	ROW("repeated string", REQUEST USER, "a field is repeated"),
