@@ -11,6 +11,9 @@ PREFIX    := /usr
 SYSCONF   := /etc
 LIBEXEC   := $(PREFIX)/libexec
 DOC       := $(PREFIX)/share/doc/pam_ibmiam
+UNITDIR   := $(PREFIX)/lib/systemd/system
+SYSUSERS  := $(PREFIX)/lib/sysusers.d
+TMPFILES  := $(PREFIX)/lib/tmpfiles.d
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 PAMDIR    := $(PREFIX)/lib/$(MULTIARCH)/security
 
@@ -23,6 +26,7 @@ HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection 
 	$(X86_64:%=-fcf-protection)
 CFLAGS  := -O2 -g
 LDFLAGS :=
+INSTALL := install
 
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Ipam_ibmiam/common -fPIC -fvisibility=hidden \
 	-ffunction-sections -fdata-sections $(WARN) $(HARDEN) $(SANITIZE) $(CFLAGS) \
@@ -39,6 +43,7 @@ BROKER_LIBS := -lcurl -lcjson -lconfuse -lseccomp
 COMMON := $(call objects,common)
 MODULE := $(call objects,module)
 BROKER := $(call objects,broker)
+UNITS  := $(wildcard conf/systemd/*.socket conf/systemd/*.service)
 
 all: $(BUILD)/pam_ibmiam.so $(BUILD)/ibmiam-broker
 
@@ -65,19 +70,27 @@ quote = '$(subst ','\'',$(1))'
 -include $(patsubst %.o,%.d,$(COMMON) $(MODULE) $(BROKER))
 
 install: all
-	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOC)/pam.d \
-		$(DESTDIR)$(SYSCONF)/security
-	install -d -m 0750 $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d
-	install -s -m 0644 $(BUILD)/pam_ibmiam.so $(DESTDIR)$(PAMDIR)/pam_ibmiam.so
-	install -s -m 0755 $(BUILD)/ibmiam-broker $(DESTDIR)$(LIBEXEC)/ibmiam-broker
-	install -m 0644 README.md SECURITY.md CONTRIBUTING.md LICENSE $(DESTDIR)$(DOC)
-	install -m 0644 conf/pam.d/* $(DESTDIR)$(DOC)/pam.d
+	$(INSTALL) -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOC)/pam.d \
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERS) $(DESTDIR)$(TMPFILES) $(DESTDIR)$(SYSCONF)/security
+	test -d $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d || \
+		$(INSTALL) -d -m 0750 $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d
+	$(INSTALL) -s -m 0644 $(BUILD)/pam_ibmiam.so $(DESTDIR)$(PAMDIR)/pam_ibmiam.so
+	$(INSTALL) -s -m 0755 $(BUILD)/ibmiam-broker $(DESTDIR)$(LIBEXEC)/ibmiam-broker
+	$(INSTALL) -m 0644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -m 0644 conf/sysusers.d/ibmiam.conf $(DESTDIR)$(SYSUSERS)/ibmiam.conf
+	$(INSTALL) -m 0644 conf/tmpfiles.d/ibmiam.conf $(DESTDIR)$(TMPFILES)/ibmiam.conf
+	sed -i 's,/usr/libexec/,$(LIBEXEC)/,;s,/etc/security/,$(SYSCONF)/security/,' \
+		$(UNITS:conf/systemd/%=$(DESTDIR)$(UNITDIR)/%) $(DESTDIR)$(TMPFILES)/ibmiam.conf
+	$(INSTALL) -m 0644 README.md SECURITY.md CONTRIBUTING.md LICENSE $(DESTDIR)$(DOC)
+	$(INSTALL) -m 0644 conf/pam.d/* $(DESTDIR)$(DOC)/pam.d
 	test -e $(DESTDIR)$(SYSCONF)/security/ibmiam.conf || \
-		install -m 0640 conf/ibmiam.conf $(DESTDIR)$(SYSCONF)/security/ibmiam.conf
+		$(INSTALL) -m 0640 conf/ibmiam.conf $(DESTDIR)$(SYSCONF)/security/ibmiam.conf
 
 # The configuration stays: it is the admin's.
 uninstall:
-	rm -f $(DESTDIR)$(PAMDIR)/pam_ibmiam.so $(DESTDIR)$(LIBEXEC)/ibmiam-broker
+	rm -f $(DESTDIR)$(PAMDIR)/pam_ibmiam.so $(DESTDIR)$(LIBEXEC)/ibmiam-broker \
+		$(UNITS:conf/systemd/%=$(DESTDIR)$(UNITDIR)/%) \
+		$(DESTDIR)$(SYSUSERS)/ibmiam.conf $(DESTDIR)$(TMPFILES)/ibmiam.conf
 	rm -rf $(DESTDIR)$(DOC)
 
 clean:
