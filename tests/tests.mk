@@ -58,3 +58,4 @@ include tests/tree/tree.mk
 include tests/faults/faults.mk
 include tests/load/load.mk
 include tests/fuzz/fuzz.mk
+include tests/package/package.mk
