@@ -3,6 +3,7 @@
 #   make install    also: uninstall                    make demo     a real SSH login
 #   make clean                                         make bench    sizes and costs
 #   make check-sanitize, analyze, coverage, fuzz and load: slower looks at the code
+#   make deb        the Debian package                 make check-package   its whole life
 # check and demo install the Debian packages that are missing (as root) and build first.
 
 VERSION   := 0.1.0

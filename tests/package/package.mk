@@ -1,11 +1,12 @@
-# The Debian package.  Built from a copy of the sources, so that nothing is left in the tree.
+# The Debian package.  Built from a copy of the sources, so that nothing is left in the tree,
+# and without the variables that this make was given: BUILD is not that of the copy.
 DEB := $(abspath $(BUILD))/deb
 
 deb: deps
 	@tests/deps debhelper dpkg-dev
 	@rm -rf $(DEB) && mkdir -p $(DEB)/source
 	@tar --exclude-vcs --exclude='./build*' --exclude=__pycache__ -c . | tar -x -C $(DEB)/source
-	cd $(DEB)/source && dpkg-buildpackage --unsigned-source --unsigned-changes --build=binary
+	cd $(DEB)/source && env -u MAKEFLAGS dpkg-buildpackage --unsigned-source --unsigned-changes --build=binary
 	@rm -rf $(DEB)/source
 	@ls $(DEB)/*.deb
 
