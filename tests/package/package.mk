@@ -5,7 +5,7 @@ DEB := $(abspath $(BUILD))/deb
 deb: deps
 	@tests/deps debhelper dpkg-dev
 	@rm -rf $(DEB) && mkdir -p $(DEB)/source
-	@tar --exclude-vcs --exclude='./build*' --exclude=__pycache__ -c . | tar -x -C $(DEB)/source
+	@tar --exclude-vcs --exclude='./build*' --exclude='./$(BUILD)' --exclude=__pycache__ -c . | tar -x -C $(DEB)/source
 	cd $(DEB)/source && env -u MAKEFLAGS dpkg-buildpackage --unsigned-source --unsigned-changes --build=binary
 	@rm -rf $(DEB)/source
 	@ls $(DEB)/*.deb
