@@ -27,7 +27,9 @@ def private(parent: Path) -> Path:
     The folder is removed from outside, where nothing is mounted in it: /dev and /proc must not be emptied.
     """
     if INSIDE in os.environ:
-        return Path(os.environ.pop(INSIDE))
+        folder = Path(os.environ.pop(INSIDE))
+        cover_run(folder / "run")
+        return folder
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="package-", dir=parent))
     folder.chmod(0o755)
@@ -38,6 +40,15 @@ def private(parent: Path) -> Path:
         sys.exit(done.returncode)
     finally:
         subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)
+
+
+def cover_run(layers: Path) -> None:
+    """What systemd's tools leave in /run is ours alone; what is there can be seen (the resolver's files)."""
+    layers.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "mode=0755", "run", layers)
+    for name in ("upper", "work"):
+        (layers / name).mkdir()
+    run("mount", "-t", "overlay", "-o", f"lowerdir=/run,upperdir={layers}/upper,workdir={layers}/work", "run", "/run")
 
 
 def die_with_parent() -> None:
