@@ -28,13 +28,12 @@ enum {
 	CLIENTS_OF_ONE_MAX = 16,
 	REQUEST_WAIT_MS = 5000,
 	ACCEPTS_AT_ONCE = 16,
-	RELOAD_RETRY_MS = 10000,
+	RELOAD_RETRY_MS = 2000, /* after one that was refused */
 };
 
 struct resident {
 	struct server server;
 	const struct resident_options *options;
-	struct sandbox_needs needs; /* what the sandbox was made for */
 	struct watch listener;
 	struct watch signals;
 	char refused[WIRE_REASON_MAX]; /* why the last new configuration was, "" when it was not */
@@ -104,15 +103,16 @@ static bool same_needs(const struct sandbox_needs *a, const struct sandbox_needs
 	return memcmp(a->port, b->port, sizeof a->port) == 0;
 }
 
+/* The sandbox was made for what the configuration in force needs. */
 static struct config_live *load(const struct resident *r, char *why, size_t why_len)
 {
 	struct config_live *live = config_live_load(r->options->config, why, why_len);
-	struct sandbox_needs needs;
+	struct sandbox_needs before = iam_transport_needs(&r->server.config->config), needs;
 
 	if (!live)
 		return NULL;
 	needs = iam_transport_needs(&live->config);
-	if (same_needs(&needs, &r->needs))
+	if (same_needs(&needs, &before))
 		return live;
 	(void)snprintf(why, why_len, "it has another ca_file, ca_path or port, which the sandbox does not "
 		       "allow: restart the broker");
@@ -126,8 +126,8 @@ static void reload(struct resident *r)
 	char why[WIRE_REASON_MAX] = "";
 	struct config_live *live = load(r, why, sizeof why);
 
-	r->reload_after_ms = deadline_now_ms() + RELOAD_RETRY_MS;
 	if (!live) {
+		r->reload_after_ms = deadline_now_ms() + RELOAD_RETRY_MS;
 		if (strcmp(why, r->refused) != 0)
 			log_line(LOG_ERR, "the new configuration is refused, and the old one stays: %s", why);
 		memcpy(r->refused, why, sizeof r->refused);
@@ -137,6 +137,7 @@ static void reload(struct resident *r)
 	r->server.config = live;
 	directory_forget(&r->server.directory); /* its key may be another */
 	r->refused[0] = '\0';
+	r->reload_after_ms = 0;
 	log_line(LOG_NOTICE, "the configuration %s has been read anew", r->options->config);
 }
 
@@ -189,7 +190,7 @@ static uid_t find_privileged(void)
 /* Folders, not files: whoever edits a file in /etc replaces it. */
 static bool enter_sandbox(struct resident *r, char *note, char *why, size_t why_len)
 {
-	struct sandbox_needs needs = r->needs;
+	struct sandbox_needs needs = iam_transport_needs(&r->server.config->config);
 	char *folder = strdup(r->options->config);
 	char *slash = folder ? strrchr(folder, '/') : NULL;
 	bool ok;
@@ -216,7 +217,6 @@ static bool start(struct resident *r, char *why, size_t why_len)
 	server->config = config_live_load(r->options->config, why, why_len);
 	if (!server->config)
 		return false;
-	r->needs = iam_transport_needs(&server->config->config);
 	server->privileged = find_privileged();
 	if (!enter_sandbox(r, note, why, why_len))
 		return false;
