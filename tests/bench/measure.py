@@ -1,0 +1,162 @@
+"""What is measured of a contender. Each function gives values, none prints."""
+import re
+import signal
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import machine as m
+from contenders import BENCH, KEY, LOGIN_TIMEOUT_S, USER, Broker, configuration, run_host, service
+from sandbox import die_with_parent
+
+ROUND_TRIPS_MS = (0, 10, 50, 150)
+CPU_S, WALL_S, GROWTH_KIB, PEAK_KIB, LIBRARIES = range(5)
+
+
+@dataclass
+class Spread:
+    """Of many samples: the middle, and between what nine tenths of them lie."""
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Spread":
+        values = sorted(values)
+        cut = len(values) // 20
+        return cls(values[cut], statistics.median(values), values[-1 - cut])
+
+
+def in_turns(contenders: list, rounds: int, count: int) -> dict[str, list[list[float]]]:
+    """`count` logins each, `rounds` times, so that the machine's mood hits all alike."""
+    found = {c.id: [] for c in contenders}
+    for _ in range(rounds):
+        for contender in contenders:
+            found[contender.id] += contender.samples("near", count)
+    return found
+
+
+def over_distance(contenders: list, server, count: int) -> dict[str, list[float]]:
+    """Wall time in ms at each of ROUND_TRIPS_MS."""
+    found = {c.id: [] for c in contenders}
+    for round_trip_ms in ROUND_TRIPS_MS:
+        server.distance(round_trip_ms)
+        for contender in contenders:
+            walls = [sample[WALL_S] * 1000 for sample in contender.samples("far", count)]
+            found[contender.id].append(statistics.median(walls))
+    return found
+
+
+def slope(walls_ms: list[float]) -> float:
+    """Least squares: by how much wall time grows with the distance is how often it is travelled."""
+    return statistics.linear_regression(ROUND_TRIPS_MS, walls_ms).slope
+
+
+def per_second(contender, parallel: int, seconds: float) -> float:
+    """Logins, by so many hosts at once."""
+    options = ["-s", str(seconds), "-w", str(contender.warm_ups)]
+    hosts = [subprocess.Popen([BENCH / "host", *options, *contender.command("near")], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True) for _ in range(parallel)]
+    for host in hosts:
+        host.stdin.write(KEY)
+        host.stdin.close()
+    return sum(int(host.stdout.read() or 0) for host in hosts) / seconds * (not any(h.wait() for h in hosts))
+
+
+def system_calls(contender, folder: Path) -> float:
+    """One login's, over all processes: what ten more logins add."""
+    return (count_calls(contender, 11, folder) - count_calls(contender, 1, folder)) / 10
+
+
+def count_calls(contender, logins: int, folder: Path) -> int:
+    watchers = [subprocess.Popen(["strace", "-f", "-q", "-c", "-o", folder / f"calls-{pid}", "-p", str(pid)],
+                                 stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+                for pid in contender.pids("near")]
+    for pid in contender.pids("near"):
+        m.until(lambda: "TracerPid:\t0" not in Path(f"/proc/{pid}/status").read_text(), "strace is attached")
+    subprocess.run(["strace", "-f", "-q", "-c", "-o", folder / "calls", BENCH / "host", "-n", str(logins),
+                    *contender.command("near")], input=KEY, text=True, capture_output=True, check=True)
+    for watcher in watchers:
+        watcher.send_signal(signal.SIGINT)
+        watcher.wait(m.TIMEOUT_S)
+    files = [folder / "calls", *(folder / f"calls-{pid}" for pid in contender.pids("near"))]
+    return sum(int(re.search(r"\s(\d+)\s+(?:\d+\s+)?total$", file.read_text(), re.M)[1]) for file in files)
+
+
+def with_users(kind: str, users: int, port: int, count: int) -> float | str:
+    """The CPU time of a login in ms, with so many user blocks; or that there is none."""
+    name = f"users-{kind}-{users}"
+    config = configuration(name, "folder", port, users)
+    socket = "none" if kind == "one-shot" else config.with_suffix(".sock")
+    service(name, f"pam_ibmiam.so config={config} socket={socket} timeout={LOGIN_TIMEOUT_S}")
+    broker = None if kind == "one-shot" else Broker(config)
+    options = ["-p", str(broker.process.pid)] if broker else []
+    try:
+        samples = run_host([*options, "-n", str(count), "-w", "1"], [name, USER])
+        return Spread.of([sample[CPU_S] * 1000 for sample in samples]).median
+    except RuntimeError:
+        return f"none in {LOGIN_TIMEOUT_S} s"
+    finally:
+        if broker:
+            broker.stop()
+
+
+def cpu_s(pid: int) -> float:
+    """Of a whole process, to the nanosecond (clock_getcpuclockid(3))."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
+def resident_kib(pid: int) -> int:
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+
+
+@dataclass
+class Held:
+    """A resident broker that holds so many sessions."""
+    sessions: int
+    bytes_each: float
+    answers_per_second: float
+    cpu_us_each: float
+
+
+def held(sessions: int, port: int, seconds: float) -> Held:
+    broker = Broker(configuration(f"held-{sessions}", "folder", port))
+    try:
+        with Sessions(broker, 1):
+            before_kib = resident_kib(broker.process.pid)
+            with Sessions(broker, sessions) as made:
+                grown = resident_kib(broker.process.pid) - before_kib
+                return Held(made.number, grown * 1024 / max(made.number, 1), *made.ask(seconds))
+    finally:
+        broker.stop()
+
+
+class Sessions:
+    """So many, made by a process that holds them."""
+
+    def __init__(self, broker: Broker, number: int) -> None:
+        self.broker = broker
+        command = [BENCH / "sessions", broker.socket, "make", USER, str(m.USERS[USER]), str(number)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=die_with_parent)
+        self.process.stdin.write(KEY + "\n")
+        self.process.stdin.flush()
+        number, self.handle = self.process.stdout.readline().rstrip("\n").split(" ")
+        self.number = int(number)
+
+    def __enter__(self) -> "Sessions":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.stdin.close()
+        self.process.wait(m.TIMEOUT_S)
+
+    def ask(self, seconds: float) -> tuple[float, float]:
+        """Token answers a second, and what each costs the broker in µs of CPU."""
+        pid, command = self.broker.process.pid, [BENCH / "sessions", self.broker.socket, "ask", str(seconds)]
+        before = cpu_s(pid)
+        done = subprocess.run([*command, self.handle], capture_output=True, text=True, check=True)
+        answers = int(done.stdout)
+        return answers / seconds, (cpu_s(pid) - before) * 1e6 / max(answers, 1)
