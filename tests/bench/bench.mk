@@ -16,7 +16,7 @@ bench: deps
 bench-instructions: deps
 	@tests/deps $(BENCH_PACKAGES)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/host $(BUILD)/tests/bench/broker
-	@BUILD=$(abspath $(BUILD)) RECORD=$(RECORD) tests/bench/count-instructions
+	@BUILD=$(abspath $(BUILD)) RECORD=$(RECORD) CC='$(CC)' tests/bench/count-instructions
 
 $(BUILD)/tests/bench/host: BENCH_LIBS := -lpam
 $(BUILD)/tests/bench/sessions: $(COMMON)

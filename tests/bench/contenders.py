@@ -2,7 +2,9 @@
 
 To add one: a class with a command(), and its line in everybody().
 """
+import resource
 import secrets
+import socket
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +18,17 @@ BENCH = BUILD / "tests/bench"
 BROKER = Path("/usr/libexec/ibmiam-broker")
 USER, KEY = "alice", "8" + secrets.token_urlsafe(32)
 LOGIN_TIMEOUT_S = 60
+BROKER_FILES_MAX = 262144  # a resident broker needs one a session
 TRUST = {"folder": FOLDER, "bundle": BUNDLE}
 
 
 def has_resident() -> bool:
     return "--listen" in subprocess.run([BROKER, "--help"], capture_output=True, text=True).stdout
+
+
+def no_rate_limit() -> str:
+    """The line for the configuration, where this broker knows it."""
+    return "rate_limit = 0\n" if b"rate_limit" in BROKER.read_bytes() else ""
 
 
 def configuration(name: str, trust: str, port: int, users: int = 1) -> Path:
@@ -29,7 +37,8 @@ def configuration(name: str, trust: str, port: int, users: int = 1) -> Path:
     ca = f'ca_file = "{BUNDLE}"\n' if trust == "bundle" else ""  # the folder is the default
     others = "".join(f'user u{i:06} {{ iam_ids = {{ "IBMid-{i:010}" }} }}\n' for i in range(users - 1))
     m.write(path, f'endpoint = "https://{HOST}:{port}"\nissuer = {{ "https://iam.cloud.ibm.com/identity" }}\n'
-            f'accounts = {{ "{ACCOUNT}" }}\n{ca}{others}user {USER} {{ iam_ids = {{ "{IAM_ID}" }} }}\n', 0o640)
+            f'accounts = {{ "{ACCOUNT}" }}\n{ca}{no_rate_limit()}{others}'
+            f'user {USER} {{ iam_ids = {{ "{IAM_ID}" }} }}\n', 0o640)
     return path
 
 
@@ -47,9 +56,19 @@ class Broker:
     def __init__(self, config: Path) -> None:
         self.socket = config.with_suffix(".sock")
         self.socket.unlink(missing_ok=True)
+        null = subprocess.DEVNULL  # it may not write to files
         self.process = subprocess.Popen([BROKER, "--config", config, "--listen", self.socket],
-                                        stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
-        m.until(self.socket.exists, "the resident broker listens")
+                                        stdin=null, stderr=null, preexec_fn=self.prepare)
+        m.until(self.listens, "the resident broker listens")
+
+    @staticmethod
+    def prepare() -> None:
+        die_with_parent()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (BROKER_FILES_MAX, BROKER_FILES_MAX))
+
+    def listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            return s.connect_ex(str(self.socket)) == 0
 
     def stop(self) -> None:
         self.process.terminate()

@@ -38,15 +38,15 @@ def in_turns(contenders: list, rounds: int, count: int) -> dict[str, list[list[f
     return found
 
 
-def over_distance(contenders: list, server, count: int) -> dict[str, list[float]]:
+def over_distance(contenders: list, server, rounds: int) -> dict[str, list[float]]:
     """Wall time in ms at each of ROUND_TRIPS_MS."""
-    found = {c.id: [] for c in contenders}
-    for round_trip_ms in ROUND_TRIPS_MS:
-        server.distance(round_trip_ms)
-        for contender in contenders:
-            walls = [sample[WALL_S] * 1000 for sample in contender.samples("far", count)]
-            found[contender.id].append(statistics.median(walls))
-    return found
+    walls = {c.id: {ms: [] for ms in ROUND_TRIPS_MS} for c in contenders}
+    for _ in range(rounds):
+        for ms in ROUND_TRIPS_MS:
+            server.distance(ms)
+            for contender in contenders:
+                walls[contender.id][ms] += [sample[WALL_S] * 1000 for sample in contender.samples("far", 1)]
+    return {id: [statistics.median(found) for found in at.values()] for id, at in walls.items()}
 
 
 def slope(walls_ms: list[float]) -> float:
