@@ -1,6 +1,6 @@
 # What a login costs, side by side with what else does it; ten minutes, so not part of check.
 #   make bench              prints the tables, writes $(BUILD)/bench/results.md and plot.svg
-#   make bench RECORD=1     also takes them over into tests/bench, to be committed
+#   make bench RECORD=1     writes them into tests/bench instead, to be committed
 #   make bench QUICK=1      a tenth of the samples, for a look
 #   make bench-instructions compares the instructions of our own code with tests/bench/instructions
 #                           (RECORD=1 writes that file)
@@ -11,12 +11,15 @@ BENCH_PROGRAMS := $(addprefix $(BUILD)/tests/bench/,host delay tlsclient session
 bench: deps
 	@tests/deps $(BENCH_PACKAGES)
 	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
-	@BUILD=$(abspath $(BUILD)) QUICK=$(QUICK) RECORD=$(RECORD) tests/bench/bench
+	@mkdir -p $(BUILD)/bench
+	@BUILD=$(abspath $(BUILD)) QUICK=$(QUICK) tests/bench/bench >$(BUILD)/bench/results.json
+	@tests/bench/report $(BUILD)/bench/results.json $(if $(RECORD),tests/bench,$(BUILD)/bench)
 
 bench-instructions: deps
 	@tests/deps $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/host $(BUILD)/tests/bench/broker
-	@BUILD=$(abspath $(BUILD)) RECORD=$(RECORD) CC='$(CC)' tests/bench/count-instructions
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/broker
+	@BUILD=$(abspath $(BUILD)) CC='$(CC)' tests/bench/count-instructions \
+		$(if $(RECORD),--record >tests/bench/instructions)
 
 $(BUILD)/tests/bench/host: BENCH_LIBS := -lpam
 $(BUILD)/tests/bench/sessions: $(COMMON)

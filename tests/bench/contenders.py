@@ -2,6 +2,7 @@
 
 To add one: a class with a command(), and its line in everybody().
 """
+import contextlib
 import resource
 import secrets
 import socket
@@ -64,7 +65,8 @@ class Broker:
     @staticmethod
     def prepare() -> None:
         die_with_parent()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (BROKER_FILES_MAX, BROKER_FILES_MAX))
+        with contextlib.suppress(ValueError):  # in a container that may not raise it
+            resource.setrlimit(resource.RLIMIT_NOFILE, (BROKER_FILES_MAX, BROKER_FILES_MAX))
 
     def listens(self) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:

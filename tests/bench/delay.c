@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 enum { CHUNK = 16384, PAIRS_MAX = 256, FIRST = 2 };
+enum { SPIN_NS = 700000 }; /* sleep ends that late on a virtual machine: the rest is waited awake */
 
 struct chunk {
 	struct chunk *next;
@@ -146,7 +147,7 @@ static struct timespec prepare(struct pollfd *p)
 	for (int i = 0; i < used; i++)
 		p[FIRST + i] = (struct pollfd){ .fd = ways[i].read_end ? -1 : ways[i].from, .events = POLLIN };
 	wait = next == INT64_MAX ? 3600 * INT64_C(1000000000) : next - now_ns();
-	wait = wait < 0 ? 0 : wait;
+	wait = wait < SPIN_NS ? 0 : wait - SPIN_NS;
 	return (struct timespec){ .tv_sec = wait / 1000000000, .tv_nsec = wait % 1000000000 };
 }
 

@@ -4,29 +4,12 @@ import signal
 import statistics
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import machine as m
 from contenders import BENCH, KEY, LOGIN_TIMEOUT_S, USER, Broker, configuration, run_host, service
+from results import CPU_S, ROUND_TRIPS_MS, WALL_S, Held, Spread
 from sandbox import die_with_parent
-
-ROUND_TRIPS_MS = (0, 10, 50, 150)
-CPU_S, WALL_S, GROWTH_KIB, PEAK_KIB, LIBRARIES = range(5)
-
-
-@dataclass
-class Spread:
-    """Of many samples: the middle, and between what nine tenths of them lie."""
-    low: float
-    median: float
-    high: float
-
-    @classmethod
-    def of(cls, values: list[float]) -> "Spread":
-        values = sorted(values)
-        cut = len(values) // 20
-        return cls(values[cut], statistics.median(values), values[-1 - cut])
 
 
 def in_turns(contenders: list, rounds: int, count: int) -> dict[str, list[list[float]]]:
@@ -47,11 +30,6 @@ def over_distance(contenders: list, server, rounds: int) -> dict[str, list[float
             for contender in contenders:
                 walls[contender.id][ms] += [sample[WALL_S] * 1000 for sample in contender.samples("far", 1)]
     return {id: [statistics.median(found) for found in at.values()] for id, at in walls.items()}
-
-
-def slope(walls_ms: list[float]) -> float:
-    """Least squares: by how much wall time grows with the distance is how often it is travelled."""
-    return statistics.linear_regression(ROUND_TRIPS_MS, walls_ms).slope
 
 
 def per_second(contender, parallel: int, seconds: float) -> float:
@@ -85,8 +63,8 @@ def count_calls(contender, logins: int, folder: Path) -> int:
     return sum(int(re.search(r"\s(\d+)\s+(?:\d+\s+)?total$", file.read_text(), re.M)[1]) for file in files)
 
 
-def with_users(kind: str, users: int, port: int, count: int) -> float | str:
-    """The CPU time of a login in ms, with so many user blocks; or that there is none."""
+def with_users(kind: str, users: int, port: int, count: int) -> float | None:
+    """The CPU time of a login in ms, with so many user blocks; None: there was none in time."""
     name = f"users-{kind}-{users}"
     config = configuration(name, "folder", port, users)
     socket = "none" if kind == "one-shot" else config.with_suffix(".sock")
@@ -97,7 +75,7 @@ def with_users(kind: str, users: int, port: int, count: int) -> float | str:
         samples = run_host([*options, "-n", str(count), "-w", "1"], [name, USER])
         return Spread.of([sample[CPU_S] * 1000 for sample in samples]).median
     except RuntimeError:
-        return f"none in {LOGIN_TIMEOUT_S} s"
+        return None
     finally:
         if broker:
             broker.stop()
@@ -110,15 +88,6 @@ def cpu_s(pid: int) -> float:
 
 def resident_kib(pid: int) -> int:
     return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
-
-
-@dataclass
-class Held:
-    """A resident broker that holds so many sessions."""
-    sessions: int
-    bytes_each: float
-    answers_per_second: float
-    cpu_us_each: float
 
 
 def held(sessions: int, port: int, seconds: float) -> Held:

@@ -2,7 +2,7 @@
 from html import escape
 from typing import Iterator
 
-from measure import CPU_S, ROUND_TRIPS_MS
+from results import CPU_S, ROUND_TRIPS_MS
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 900, 210, 70, 56, 40
 COLOURS = {"permit": "#9aa0a6", "tlsclient": "#5f6368", "oneshot": "#0f62fe", "cold": "#4589ff", "warm": "#0043ce",
@@ -24,10 +24,6 @@ def line(x1: float, y1: float, x2: float, y2: float) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
-def kind(contender) -> str:
-    return contender.id.split("-")[0]
-
-
 def round_up(value: float) -> float:
     """The next of 1, 2, 5, 10, 20, 50 ..."""
     step = 1.0
@@ -40,7 +36,7 @@ def round_up(value: float) -> float:
 
 def bars(r, top: float) -> Iterator[str]:
     """One row a kind of contender, in it a bar for each form of the CAs, with a whisker for the spread."""
-    kinds = list(dict.fromkeys(map(kind, r.contenders)))
+    kinds = list(dict.fromkeys(c.kind for c in r.contenders))
     spreads = {c.id: r.of(c.id, CPU_S, 1000) for c in r.contenders}
     most = max(s.high for s in spreads.values())
     scale = (WIDTH - LEFT - RIGHT) / most
@@ -52,18 +48,18 @@ def bars(r, top: float) -> Iterator[str]:
         yield line(x, top - 4, x, top + ROW * len(kinds))
         yield text(x, top - 8, f"{i * step:g}", "small middle")
     for c in r.contenders:
-        y = top + ROW * kinds.index(kind(c)) + (18 if c.trust == "bundle" else 2)
+        y = top + ROW * kinds.index(c.kind) + (18 if c.trust == "bundle" else 2)
         s = spreads[c.id]
         if c.trust != "bundle":
             yield text(LEFT - 10, y + 20, c.name, "end")
-        yield (f'<rect x="{LEFT}" y="{y:.1f}" width="{s.median * scale:.1f}" height="14" fill="{COLOURS[kind(c)]}" '
+        yield (f'<rect x="{LEFT}" y="{y:.1f}" width="{s.median * scale:.1f}" height="14" fill="{COLOURS[c.kind]}" '
                f'opacity="{0.5 if c.trust == "bundle" else 1}"/>')
         yield (f'<path d="M{LEFT + s.low * scale:.1f} {y + 7:.1f}H{LEFT + s.high * scale:.1f}" stroke="#202124"/>')
         yield text(LEFT + s.high * scale + 6, y + 11, f"{s.median:.1f}", "small")
 
 
 def lines(r, top: float, height: float) -> Iterator[str]:
-    shown = [c for c in r.contenders if c.id in r.far and kind(c) != "permit"]
+    shown = [c for c in r.contenders if c.id in r.far and c.kind != "permit"]
     most = max(max(r.far[c.id]) for c in shown)
     bottom, right = top + height, WIDTH - 300
     across, up = (right - 60) / max(ROUND_TRIPS_MS), height / most
@@ -77,9 +73,9 @@ def lines(r, top: float, height: float) -> Iterator[str]:
     for c, y in zip(shown, spaced([bottom - r.far[c.id][-1] * up for c in shown])):
         points = " ".join(f"{60 + ms * across:.1f},{bottom - wall * up:.1f}"
                           for ms, wall in zip(ROUND_TRIPS_MS, r.far[c.id]))
-        yield f'<polyline points="{points}" stroke="{COLOURS[kind(c)]}"/>'
+        yield f'<polyline points="{points}" stroke="{COLOURS[c.kind]}"/>'
         yield (f'<path d="M{right:.1f} {bottom - r.far[c.id][-1] * up:.1f}L{right + 14:.1f} {y:.1f}" '
-               f'stroke="{COLOURS[kind(c)]}"/>')
+               f'stroke="{COLOURS[c.kind]}"/>')
         yield text(right + 20, y + 4, f"{c.name}: {r.round_trips(c.id):.1f} round trips")
 
 
@@ -92,9 +88,9 @@ def spaced(heights: list[float], gap: float = 18) -> list[float]:
 
 
 def svg(r) -> str:
-    rows = len(set(map(kind, r.contenders)))
+    rows = len(set(c.kind for c in r.contenders))
     second, height = TOP + ROW * rows + 70, 260
-    total = second + height + 80
+    total = second + height + 40
     return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {total}" role="img">',
                       "<title>What a login with pam_ibmiam costs, and what else does it</title>",
                       f"<style>\n{STYLE}\n</style>", f'<rect width="{WIDTH}" height="{total}" fill="#fff"/>',
