@@ -10,14 +10,14 @@ BENCH_PROGRAMS := $(addprefix $(BUILD)/tests/bench/,host delay tlsclient session
 
 bench: deps
 	@tests/deps $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
+	@$(MAKE) -s --no-print-directory all $(BENCH_PROGRAMS)
 	@mkdir -p $(BUILD)/bench
 	@BUILD=$(abspath $(BUILD)) QUICK=$(QUICK) tests/bench/bench >$(BUILD)/bench/results.json
 	@tests/bench/report $(BUILD)/bench/results.json $(if $(RECORD),tests/bench,$(BUILD)/bench)
 
 bench-instructions: deps
 	@tests/deps $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/broker
+	@$(MAKE) -s --no-print-directory all $(BUILD)/tests/bench/broker
 	@BUILD=$(abspath $(BUILD)) CC='$(CC)' tests/bench/count-instructions \
 		$(if $(RECORD),--record >tests/bench/instructions)
 
