@@ -1,7 +1,7 @@
 # pam_ibmiam: builds into $(BUILD), installs below $(DESTDIR).
 #   make            the module and the broker          make check    all tests
 #   make install    also: uninstall                    make demo     a real SSH login
-#   make clean                                         make bench    sizes and costs
+#   make clean                                         make bench    what a login costs
 #   make check-sanitize, analyze, coverage, fuzz and load: slower looks at the code
 # check and demo install the Debian packages that are missing (as root) and build first.
 

@@ -194,8 +194,8 @@ class PamExec(Contender):
 
     def prepare(self, service_name, port):
         option = f"--capath {FOLDER}" if self.trust == "folder" else ""
-        service(service_name, "pam_exec.so expose_authtok quiet "
-                f"{ROOT}/tests/bench/curl-login {url(port)} {IAM_ID} {option}", "pam_permit.so")  # pam_exec has no setcred
+        script = f"{ROOT}/tests/bench/curl-login {url(port)} {IAM_ID} {option}"
+        service(service_name, f"pam_exec.so expose_authtok quiet {script}", "pam_permit.so")  # for setcred
 
 
 def everybody(near: int, far: int) -> list[Contender]:
