@@ -2,8 +2,9 @@
  * A TCP proxy on loopback that puts a distance between client and server: each chunk is held
  * for half of the round-trip time, both ways at once, however many are under way.  connect(2)
  * to a loopback address costs no time, so what the client sends first is held for one round
- * trip more, as if it had waited for that long before it got to work.  Prints its port; then each line on stdin is a new
- * round-trip time in milliseconds, and is answered by an empty line.  Ends with its stdin.
+ * trip more, as if it had waited for that long before it got to work.  Prints its port; then
+ * each line on stdin is a new round-trip time in milliseconds, and is answered by an empty line.
+ * Ends with its stdin.
  *
  *   delay SERVER_PORT
  */
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 enum { CHUNK = 16384, PAIRS_MAX = 256, FIRST = 2 };
-enum { SPIN_NS = 700000 }; /* sleep ends that late on a virtual machine: the rest is waited awake */
+enum { SPIN_NS = 700000 }; /* sleep ends late on a virtual machine: the rest is waited awake */
 
 struct chunk {
 	struct chunk *next;
@@ -57,11 +58,11 @@ static int loopback(uint16_t port, bool listens)
 	socklen_t len = sizeof a;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || (listens ? bind(fd, (struct sockaddr *)&a, len) : connect(fd, (struct sockaddr *)&a, len)))
+	if (fd < 0 || (!listens && connect(fd, (struct sockaddr *)&a, len) != 0))
 		return -1;
 	if (!listens)
 		return fd;
-	if (listen(fd, SOMAXCONN) != 0 || getsockname(fd, (struct sockaddr *)&a, &len) != 0)
+	if (bind(fd, (struct sockaddr *)&a, len) != 0 || listen(fd, SOMAXCONN) != 0 || getsockname(fd, (struct sockaddr *)&a, &len) != 0)
 		return -1;
 	(void)printf("%d\n", ntohs(a.sin_port));
 	return fd;
