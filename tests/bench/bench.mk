@@ -1,4 +1,5 @@
 # What a login costs, side by side with what else does it; ten minutes, so not part of check.
+# Installs nginx-light, which Debian also starts by itself: use a throw-away machine.
 #   make bench              prints the tables, writes $(BUILD)/bench/results.md and plot.svg
 #   make bench RECORD=1     writes them into tests/bench instead, to be committed
 #   make bench QUICK=1      a tenth of the samples, for a look

@@ -47,6 +47,15 @@ def service(name: str, *modules: str) -> None:
     m.write(Path("/etc/pam.d", name), "".join(f"auth required {module}\n" for module in modules))
 
 
+def ask_resident(name: str, config: Path) -> None:
+    """A service that has no one-shot broker to fall back to: it must not be measured by mistake."""
+    service(name, f"pam_ibmiam.so config={config} socket={config.with_suffix('.sock')} broker=/usr/bin/false")
+
+
+def ask_one_shot(name: str, config: Path) -> None:
+    service(name, f"pam_ibmiam.so config={config} socket=none timeout={LOGIN_TIMEOUT_S}")
+
+
 def url(port: int) -> str:
     return f"https://{HOST}:{port}/identity/token"
 
@@ -97,8 +106,12 @@ class Contender:
         return [f"{self.id}-{where}", USER]
 
     def samples(self, where: str, count: int) -> list[list[float]]:
-        """Of each of so many logins: CPU and wall in s, growth and peak in KiB, libraries."""
+        """Of each of so many logins: CPU and wall in s."""
         return run_host(["-n", str(count), "-w", str(self.warm_ups), *self.options(where)], self.command(where))
+
+    def memory(self, count: int) -> list[list[float]]:
+        """Likewise, but only what is said of memory and libraries is exact."""
+        return run_host(["-m", "-n", str(count)], self.command("near"))
 
     def options(self, where: str) -> list[str]:
         return []
@@ -136,8 +149,7 @@ class OneShot(Contender):
     name = "pam_ibmiam, one-shot"
 
     def prepare(self, service_name, port):
-        config = configuration(service_name, self.trust, port)
-        service(service_name, f"pam_ibmiam.so config={config} socket=none timeout={LOGIN_TIMEOUT_S}")
+        ask_one_shot(service_name, configuration(service_name, self.trust, port))
 
 
 class Warm(Contender):
@@ -146,7 +158,7 @@ class Warm(Contender):
 
     def prepare(self, service_name, port):
         config = configuration(service_name, self.trust, port)
-        service(service_name, f"pam_ibmiam.so config={config} socket={config.with_suffix('.sock')}")
+        ask_resident(service_name, config)
         self.brokers = getattr(self, "brokers", {}) | {service_name: Broker(config)}
 
     def broker(self, where):

@@ -62,7 +62,8 @@ static int loopback(uint16_t port, bool listens)
 		return -1;
 	if (!listens)
 		return fd;
-	if (bind(fd, (struct sockaddr *)&a, len) != 0 || listen(fd, SOMAXCONN) != 0 || getsockname(fd, (struct sockaddr *)&a, &len) != 0)
+	if (bind(fd, (struct sockaddr *)&a, len) != 0 || listen(fd, SOMAXCONN) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&a, &len) != 0)
 		return -1;
 	(void)printf("%d\n", ntohs(a.sin_port));
 	return fd;

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import machine as m
-from contenders import BENCH, KEY, LOGIN_TIMEOUT_S, USER, Broker, configuration, run_host, service
+from contenders import BENCH, KEY, USER, Broker, ask_one_shot, ask_resident, configuration, run_host
 from results import CPU_S, ROUND_TRIPS_MS, WALL_S, Held, Spread
 from sandbox import die_with_parent
 
@@ -67,9 +67,8 @@ def with_users(kind: str, users: int, port: int, count: int) -> float | None:
     """The CPU time of a login in ms, with so many user blocks; None: there was none in time."""
     name = f"users-{kind}-{users}"
     config = configuration(name, "folder", port, users)
-    socket = "none" if kind == "one-shot" else config.with_suffix(".sock")
-    service(name, f"pam_ibmiam.so config={config} socket={socket} timeout={LOGIN_TIMEOUT_S}")
-    broker = None if kind == "one-shot" else Broker(config)
+    broker = Broker(config) if kind == "resident" else None
+    (ask_resident if broker else ask_one_shot)(name, config)
     options = ["-p", str(broker.process.pid)] if broker else []
     try:
         samples = run_host([*options, "-n", str(count), "-w", "1"], [name, USER])

@@ -61,7 +61,7 @@ def bars(r, top: float) -> Iterator[str]:
 def lines(r, top: float, height: float) -> Iterator[str]:
     shown = [c for c in r.contenders if c.id in r.far and c.kind != "permit"]
     most = max(max(r.far[c.id]) for c in shown)
-    bottom, right = top + height, WIDTH - 300
+    bottom, right = top + height, WIDTH - 330
     across, up = (right - 60) / max(ROUND_TRIPS_MS), height / most
     yield text(20, top - 26, "Wall time of a login, ms, over the round-trip time to IAM", "title")
     step = round_up(most / 6)

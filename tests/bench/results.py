@@ -48,6 +48,7 @@ class Results:
     machine: str
     contenders: list[Entry]
     samples: dict = field(default_factory=dict)   # id -> samples of logins at no distance
+    memory: dict = field(default_factory=dict)    # id -> samples of what it adds to the host
     calls: dict = field(default_factory=dict)     # id -> system calls of a login
     far: dict = field(default_factory=dict)       # id -> wall ms at each of ROUND_TRIPS_MS
     parallel: dict = field(default_factory=dict)  # id -> number of hosts -> logins a second, 0: some failed
@@ -56,6 +57,9 @@ class Results:
 
     def of(self, id: str, column: int, unit: float = 1) -> Spread:
         return Spread.of([sample[column] * unit for sample in self.samples[id]])
+
+    def adds(self, id: str, column: int) -> float:
+        return statistics.median(sample[column] for sample in self.memory[id])
 
     def cpu_ms(self, id: str) -> float:
         return self.of(id, CPU_S, 1000).median
