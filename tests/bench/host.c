@@ -77,10 +77,11 @@ static long proc_kib(const char *file, const char *name)
 	return value;
 }
 
-/* Counted page by page; that of /proc/self/status is only about right. */
-static long resident_kib(void)
+/* What is the process's alone: how much of a library's file is mapped at the moment is the page
+ * cache's whim, and shared by all. */
+static long own_kib(void)
 {
-	return proc_kib("/proc/self/smaps_rollup", "Rss:");
+	return proc_kib("/proc/self/smaps_rollup", "Anonymous:");
 }
 
 /* How many different shared objects are mapped. */
@@ -115,7 +116,7 @@ static bool login(const char *service, const char *user, struct cost *ret)
 	(void)getpwnam(user);
 	syslog(LOG_AUTHPRIV | LOG_DEBUG, "%s logs in", user);
 	if (with_memory)
-		before = (struct cost){ .libraries = libraries(), .growth_kib = resident_kib() };
+		before = (struct cost){ .libraries = libraries(), .growth_kib = own_kib() };
 	start = clock_s(CLOCK_MONOTONIC);
 	rc = pam_start(service, user, &conv, &pamh);
 	if (rc == PAM_SUCCESS)
@@ -124,7 +125,7 @@ static bool login(const char *service, const char *user, struct cost *ret)
 		rc = pam_setcred(pamh, PAM_ESTABLISH_CRED);
 	if (with_memory) {
 		ret->libraries = libraries() - before.libraries;
-		ret->growth_kib = resident_kib() - before.growth_kib;
+		ret->growth_kib = own_kib() - before.growth_kib;
 		ret->peak_kib = proc_kib("/proc/self/status", "VmHWM:");
 	}
 	(void)pam_end(pamh, rc);
