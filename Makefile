@@ -1,7 +1,7 @@
 # pam_ibmiam: builds into $(BUILD), installs below $(DESTDIR).
 #   make            module, broker and command         make check    all tests
 #   make install    also: uninstall                    make demo     a real SSH login
-#   make clean                                         make bench    sizes and costs
+#   make clean                                         make bench    what a login costs
 #   make check-sanitize, analyze, coverage, fuzz and load: slower looks at the code
 #   make deb        the Debian package                 make check-package   its whole life
 # check and demo install the Debian packages that are missing (as root) and build first.
@@ -43,7 +43,8 @@ Q   := $(if $(V),,@)# make V=1 shows the commands
 say  = @printf '  %-5s %s\n' $(1) $@
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard pam_ibmiam/$(1)/*.c))
-BROKER_LIBS := -lcurl -lcjson -lconfuse -lseccomp -lcrypto
+# libcrypto first: most of libcurl's symbols are looked up there.
+BROKER_LIBS := -lcrypto -lcurl -lcjson -lconfuse -lseccomp
 COMMON := $(call objects,common)
 MODULE := $(call objects,module)
 BROKER := $(call objects,broker)

@@ -24,10 +24,6 @@ demo: deps
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(abspath $(BUILD)) tests/demo/demo
 
-bench: deps
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/logins
-	@BUILD=$(abspath $(BUILD)) tests/bench/bench
-
 # What unit tests link: everything but the entry points.
 TESTED := $(COMMON) $(filter-out %/main.o,$(BROKER))
 
@@ -45,17 +41,14 @@ $(BUILD)/tests/hosts/%: $(BUILD)/tests/hosts/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -o $@ $^ -lpam -ldl -lpthread
 
-$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
-	$(call say,LINK)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lpam
-
 -include $(UNIT_TESTS:%=%.d) $(TEST_HOSTS:%=%.d)
 
-.PHONY: deps check check-built demo bench
+.PHONY: deps check check-built demo
 .SECONDARY:
 
 include tests/tree/tree.mk
 include tests/faults/faults.mk
 include tests/load/load.mk
+include tests/bench/bench.mk
 include tests/fuzz/fuzz.mk
 include tests/package/package.mk
