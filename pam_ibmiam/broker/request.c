@@ -103,7 +103,8 @@ static bool adopt(struct client *c, struct session *s, const char *owner, uid_t 
 	s->server = c->server;
 	s->host = (struct watch){ .fd = host > 0 ? (int)syscall(SYS_pidfd_open, host, 0) : -1,
 				  .ready = on_host_end };
-	if (s->host.fd >= 0 && (!is_connected(c) || !watch_add(c->server->set, &s->host, EPOLLIN)))
+	if (s->host.fd >= 0 && (s->host.fd >= c->server->watch_fd_max || !is_connected(c) ||
+				!watch_add(c->server->set, &s->host, EPOLLIN)))
 		watch_close(&s->host);
 	if (!session_adopt(s, owner, owner_uid))
 		return false;

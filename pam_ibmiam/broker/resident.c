@@ -1,6 +1,7 @@
 /* A broker that stays.  See resident.h. */
 #include "resident.h"
 
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <syslog.h>
@@ -23,8 +25,8 @@
 #include "server.h"
 
 enum {
-	CLIENTS_MAX = 512,
-	CLIENTS_OF_USERS_MAX = 128, /* of all uids but the privileged ones: logins come first */
+	CLIENTS_MAX = 512, /* or a quarter of the descriptors */
+	CLIENTS_OF_USERS_PART = 4, /* of that for all uids but the privileged ones: logins first */
 	CLIENTS_OF_ONE_MAX = 16,
 	REQUEST_WAIT_MS = 5000,
 	ACCEPTS_AT_ONCE = 16,
@@ -58,10 +60,10 @@ static bool has_room(const struct server *server, uid_t uid)
 {
 	size_t users, own = count_clients(server, uid, &users);
 
-	if (server->client_count >= CLIENTS_MAX)
+	if (server->client_count >= server->clients_max)
 		return false;
 	return uid == 0 || uid == server->privileged ||
-	       (own < CLIENTS_OF_ONE_MAX && users < CLIENTS_OF_USERS_MAX);
+	       (own < CLIENTS_OF_ONE_MAX && users < server->clients_max / CLIENTS_OF_USERS_PART);
 }
 
 static bool greet(int fd)
@@ -205,6 +207,20 @@ static bool enter_sandbox(struct resident *r, char *note, char *why, size_t why_
 	return ok;
 }
 
+/* Sessions may use up what descriptors there are, but not those that a login needs: want of them
+ * would look like an outage of IAM. */
+static void share_descriptors(struct server *server)
+{
+	struct rlimit l = { .rlim_cur = 64 };
+	int most, clients;
+
+	(void)getrlimit(RLIMIT_NOFILE, &l);
+	most = l.rlim_cur > INT_MAX ? INT_MAX : (int)l.rlim_cur;
+	clients = most / 4 < CLIENTS_MAX ? most / 4 : CLIENTS_MAX;
+	server->clients_max = (size_t)clients;
+	server->watch_fd_max = most / 2 < clients + IAM_FDS_MAX ? most / 2 : most - clients - IAM_FDS_MAX;
+}
+
 static bool start(struct resident *r, char *why, size_t why_len)
 {
 	char note[SANDBOX_NOTE_MAX] = "";
@@ -221,6 +237,7 @@ static bool start(struct resident *r, char *why, size_t why_len)
 	if (!enter_sandbox(r, note, why, why_len))
 		return false;
 	(void)snprintf(why, why_len, "out of memory");
+	share_descriptors(server);
 	server->refresh = refresh;
 	server->limit = limit_new();
 	server->sessions = sessions_new();

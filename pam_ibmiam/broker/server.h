@@ -46,6 +46,8 @@ struct server {
 	/* only in a resident broker: */
 	struct limit *limit;
 	struct sessions *sessions; /* NULL: one-shot */
+	size_t clients_max;
+	int watch_fd_max;          /* descriptors from here on are not for the hosts of sessions */
 	uid_t privileged;          /* who may ask for anybody, besides root */
 	void (*refresh)(struct server *server); /* before a request: is the configuration current? */
 	bool stop;
