@@ -76,7 +76,7 @@ const struct wire_message wire_stash_message = {
 	.type = 3, .struct_size = sizeof(struct wire_stash), .field = {
 	{ 1, KIND_STRING, true, WIRE_USER_MAX, AT(user), 0 },
 	{ 2, KIND_U32, true, WIRE_EXPORT_COUNT - 1, AT(export_to), 0 },
-	{ 3, KIND_LIST, true, WIRE_MESSAGE_MAX, AT(environment), AT(environment_len) },
+	{ 3, KIND_LIST, false, WIRE_MESSAGE_MAX, AT(environment), AT(environment_len) },
 	{ 4, KIND_STRING, false, WIRE_SESSION_MAX, AT(session), 0 },
 }};
 #undef AT
