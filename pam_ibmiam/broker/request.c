@@ -104,8 +104,10 @@ static bool adopt(struct client *c, struct session *s, const char *owner, uid_t 
 				  .ready = on_host_end };
 	if (s->host.fd >= 0 && (!is_connected(c) || !watch_add(c->server->set, &s->host, EPOLLIN)))
 		watch_close(&s->host);
-	if (!session_adopt(s, owner, owner_uid))
+	if (!session_adopt(s, owner, owner_uid)) {
+		watch_close(&s->host); /* whoever tries again brings another */
 		return false;
+	}
 	log_line(LOG_INFO, "adopted session=" SESSION_SHOWN " user=%s uid=%u iam_id=%s pid=%d%s", s->handle,
 		 owner, owner_uid, s->token.iam_id, host, s->host.fd >= 0 ? "" : " (not watched)");
 	return true;
