@@ -36,7 +36,7 @@ enum {
 struct resident {
 	struct server server;
 	const struct resident_options *options;
-	struct sandbox_needs needs; /* what the sandbox was made for */
+	struct sandbox_needs needs; /* what the sandbox was made for; owns its paths */
 	struct watch listener;
 	struct watch signals;
 	char refused[WIRE_REASON_MAX]; /* why the last new configuration was, "" when it was not */
@@ -104,6 +104,27 @@ static bool same_needs(const struct sandbox_needs *a, const struct sandbox_needs
 		if (strcmp(a->read[i] ? a->read[i] : "", b->read[i] ? b->read[i] : "") != 0)
 			return false;
 	return memcmp(a->port, b->port, sizeof a->port) == 0;
+}
+
+/* The configuration that they come from will be replaced. */
+static bool keep_needs(struct resident *r, struct sandbox_needs needs)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < sizeof needs.read / sizeof needs.read[0]; i++) {
+		const char *path = needs.read[i];
+
+		needs.read[i] = path ? strdup(path) : NULL;
+		ok = ok && (needs.read[i] || !path);
+	}
+	r->needs = needs;
+	return ok;
+}
+
+static void free_needs(struct sandbox_needs *needs)
+{
+	for (size_t i = 0; i < sizeof needs->read / sizeof needs->read[0]; i++)
+		free((char *)(uintptr_t)needs->read[i]);
 }
 
 static struct config_live *load(const struct resident *r, char *why, size_t why_len)
@@ -231,11 +252,12 @@ static bool start(struct resident *r, char *why, size_t why_len)
 	server->config = config_live_load(r->options->config, why, why_len);
 	if (!server->config)
 		return false;
-	r->needs = iam_transport_needs(&server->config->config);
+	(void)snprintf(why, why_len, "out of memory");
+	if (!keep_needs(r, iam_transport_needs(&server->config->config)))
+		return false;
 	server->privileged = find_privileged();
 	if (!enter_sandbox(r, note, why, why_len))
 		return false;
-	(void)snprintf(why, why_len, "out of memory");
 	server->refresh = refresh;
 	server->limit = limit_new();
 	server->sessions = sessions_new();
@@ -292,5 +314,6 @@ int resident_run(const struct resident_options *options)
 	watch_close(&r.listener);
 	watch_close(&r.signals);
 	server_close(&r.server);
+	free_needs(&r.needs);
 	return started ? EXIT_SUCCESS : EXIT_FAILURE;
 }
