@@ -2,12 +2,14 @@
 import contextlib
 import itertools
 import os
+import random
 import re
 import signal
 import socket
 import struct
 import subprocess
 import threading
+from concurrent.futures import ALL_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Iterator
 
@@ -132,6 +134,35 @@ class Broker:
     def cpu_s(self) -> float:
         words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Killer:
+    """Logins, two at a time, while the broker is killed at a random moment and started anew, over and over."""
+
+    def __init__(self, machine: Machine, logins: int, key: str) -> None:
+        self.machine, self.logins, self.key = machine, logins, key
+        self.failed: list[str] = []
+        self.killed, self.adopted = 0, 0
+        self.seed = int(os.environ.get("IBMIAM_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+        machine.pam("killed", "auth required pam_ibmiam.so timeout=60", "session required pam_ibmiam.so")
+
+    def login(self, number: int) -> None:
+        done = self.machine.run("pamtester", "killed", "alice", "authenticate", "open_session", "close_session",
+                                answer=self.key + "\n")
+        if done.returncode != 0:
+            self.failed.append(f"{number} (IBMIAM_TEST_SEED={self.seed}): {done.stdout}{done.stderr}")
+
+    def run(self) -> None:
+        chance = random.Random(self.seed)
+        with ThreadPoolExecutor(2) as pool:
+            logins = [pool.submit(self.login, number) for number in range(self.logins)]
+            while not all(login.done() for login in logins):
+                broker = Broker(self.machine)
+                wait(logins, timeout=chance.uniform(0, 0.02), return_when=ALL_COMPLETED)
+                self.killed += broker.end(signal.SIGKILL) == -signal.SIGKILL
+                self.adopted += len(broker.lines("^<6>adopted"))
+        for login in logins:
+            login.result()
 
 
 @contextlib.contextmanager
