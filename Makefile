@@ -14,6 +14,7 @@ LIBEXEC   := $(PREFIX)/libexec
 BASHDIR   := $(PREFIX)/share/bash-completion/completions
 ZSHDIR    := $(PREFIX)/share/zsh/vendor-completions
 DOC       := $(PREFIX)/share/doc/pam_ibmiam
+MAN       := $(PREFIX)/share/man
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 PAMDIR    := $(PREFIX)/lib/$(MULTIARCH)/security
 
@@ -43,6 +44,9 @@ COMMON := $(call objects,common)
 MODULE := $(call objects,module)
 BROKER := $(call objects,broker)
 TOOL   := $(call objects,tool)
+MANUAL := $(wildcard conf/man/*.[158])
+# Where a page is installed: name.8 in man8.
+in_man  = $(DESTDIR)$(MAN)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
 all: $(BUILD)/pam_ibmiam.so $(BUILD)/ibmiam-broker $(BUILD)/ibmiam
 
@@ -73,7 +77,7 @@ quote = '$(subst ','\'',$(1))'
 -include $(patsubst %.o,%.d,$(COMMON) $(MODULE) $(BROKER) $(TOOL))
 
 install: all
-	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOC)/pam.d \
+	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOC)/pam.d $(DESTDIR)$(DOC)/sudoers.d \
 		$(DESTDIR)$(SYSCONF)/security $(DESTDIR)$(BINDIR) $(DESTDIR)$(BASHDIR) \
 		$(DESTDIR)$(ZSHDIR)
 	install -d -m 0750 $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d
@@ -84,6 +88,8 @@ install: all
 	install -m 0644 conf/completions/_ibmiam $(DESTDIR)$(ZSHDIR)/_ibmiam
 	install -m 0644 README.md SECURITY.md CONTRIBUTING.md LICENSE $(DESTDIR)$(DOC)
 	install -m 0644 conf/pam.d/* $(DESTDIR)$(DOC)/pam.d
+	install -m 0644 conf/sudoers.d/* $(DESTDIR)$(DOC)/sudoers.d
+	$(foreach page,$(MANUAL),install -D -m 0644 $(page) $(call in_man,$(page)) &&) true
 	test -e $(DESTDIR)$(SYSCONF)/security/ibmiam.conf || \
 		install -m 0640 conf/ibmiam.conf $(DESTDIR)$(SYSCONF)/security/ibmiam.conf
 
@@ -91,6 +97,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(PAMDIR)/pam_ibmiam.so $(DESTDIR)$(LIBEXEC)/ibmiam-broker
 	rm -f $(DESTDIR)$(BINDIR)/ibmiam $(DESTDIR)$(BASHDIR)/ibmiam $(DESTDIR)$(ZSHDIR)/_ibmiam
+	rm -f $(foreach page,$(MANUAL),$(call in_man,$(page)))
 	rm -rf $(DESTDIR)$(DOC)
 
 clean:
