@@ -216,6 +216,40 @@ class Tables(unittest.TestCase):
         self.same([name for row in rows("Results", "outcome") for name in quoted(row[2])], names)
 
 
+class Protocol(unittest.TestCase):
+    """PROTOCOL.md's tables are those of wire.c."""
+    maxDiff = None
+    TEXT = (SOURCES / "PROTOCOL.md").read_text()
+
+    def limit(self, text: str) -> str:
+        """As PROTOCOL.md writes it: a number, "message", or nothing where every value will do."""
+        counts = {"IBMIAM_RESULT_COUNT - 1": str(len(found(r"^\t(IBMIAM_\w+)[, ]", source("common/result.h"))) - 1),
+                  "WIRE_EXPORT_COUNT - 1": "1", "WIRE_MESSAGE_MAX": "message", "UINT32_MAX": ""}
+        if text in counts or text.isdigit():
+            return counts.get(text, text)
+        terms = re.search(rf"\b{text} = ([\d *+]+),", source("common/wire.h")).group(1).split("+")
+        return str(sum(int(t.split("*")[0]) * int((t.split("*") + ["1"])[1]) for t in terms))
+
+    def fields(self, message: str) -> list[tuple]:
+        text = re.search(rf"wire_{message}_message = .*?\n\}}\}};", source("common/wire.c"), re.S).group(0)
+        return [(tag, kind.lower(), required == "true", self.limit(most)) for tag, kind, required, most
+                in found(r"\{ (\d+), KIND_(\w+), (true|false), ([\w -]+),", text)]
+
+    def documented(self, title: str, of: str = "") -> list[tuple]:
+        section = re.split(r"^## ", self.TEXT.split(f"\n## {title}", 1)[1], maxsplit=1, flags=re.M)[0]
+        table = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines()
+                 if re.match(r"\| \d+ \| .* (?:u32|string|list) \|", line)]
+        return [(tag, kind, needed.split(", ")[-1] == "required", most.replace(",", ""))
+                for tag, name, kind, most, needed in table if not of or name.startswith(of) or needed.startswith("all")]
+
+    def test_tables(self):
+        for message, title, of in [("request", "Type 1,", ""), ("reply", "Type 2,", ""), ("stash", "Type 3,", ""),
+                                   ("hello", "Type 4,", ""), ("adopt", "Types 5,", "adopt:"), ("drop", "Types 5,", "drop:"),
+                                   ("token", "Types 5,", "token:")]:
+            with self.subTest(message):
+                self.assertEqual(self.documented(title, of), self.fields(message))
+
+
 # What the README says in numbers: the constant, in its file, and the sentence's end, with {n} for it.
 NUMBERS = [
     ("broker/limit.h", "LIMIT_REJECTED_S", 1, "for {n} s without asking IAM"),
