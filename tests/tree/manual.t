@@ -288,7 +288,8 @@ class Words(unittest.TestCase):
             with self.subTest(name):
                 value = constant(path, name)
                 self.assertEqual(value % unit, 0)
-                self.assertIn(sentence.format(n=f"{value // unit}"), text.replace(",", "") if value >= 10000 else text)
+                says = sentence.format(n=f"{value // unit:,}" if value // unit >= 10000 else value // unit)
+                self.assertTrue(says in text, f"README.md does not say {says!r}")
 
     def test_quoted_log_lines(self):
         """What Troubleshooting and the broker's log lines quote still stands in the sources; … is what varies."""
