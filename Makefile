@@ -1,8 +1,9 @@
 # pam_ibmiam: builds into $(BUILD), installs below $(DESTDIR).
 #   make            module, broker and command         make check    all tests
 #   make install    also: uninstall                    make demo     a real SSH login
-#   make clean                                         make bench    sizes and costs
+#   make clean                                         make bench    what a login costs
 #   make check-sanitize, analyze, coverage, fuzz and load: slower looks at the code
+#   make deb        the Debian package                 make check-package   its whole life
 # check and demo install the Debian packages that are missing (as root) and build first.
 
 VERSION   := 0.1.0
@@ -15,6 +16,9 @@ BASHDIR   := $(PREFIX)/share/bash-completion/completions
 ZSHDIR    := $(PREFIX)/share/zsh/vendor-completions
 DOC       := $(PREFIX)/share/doc/pam_ibmiam
 MAN       := $(PREFIX)/share/man
+UNITDIR   := $(PREFIX)/lib/systemd/system
+SYSUSERS  := $(PREFIX)/lib/sysusers.d
+TMPFILES  := $(PREFIX)/lib/tmpfiles.d
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 PAMDIR    := $(PREFIX)/lib/$(MULTIARCH)/security
 
@@ -27,6 +31,7 @@ HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection 
 	$(X86_64:%=-fcf-protection)
 CFLAGS  := -O2 -g
 LDFLAGS :=
+INSTALL := install
 
 ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Ipam_ibmiam/common -fPIC -fvisibility=hidden \
 	-ffunction-sections -fdata-sections $(WARN) $(HARDEN) $(SANITIZE) $(CFLAGS) \
@@ -39,7 +44,8 @@ Q   := $(if $(V),,@)# make V=1 shows the commands
 say  = @printf '  %-5s %s\n' $(1) $@
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard pam_ibmiam/$(1)/*.c))
-BROKER_LIBS := -lcurl -lcjson -lconfuse -lseccomp -lcrypto
+# libcrypto first: most of libcurl's symbols are looked up there.
+BROKER_LIBS := -lcrypto -lcurl -lcjson -lconfuse -lseccomp
 COMMON := $(call objects,common)
 MODULE := $(call objects,module)
 BROKER := $(call objects,broker)
@@ -47,6 +53,7 @@ TOOL   := $(call objects,tool)
 MANUAL := $(wildcard conf/man/*.[158])
 # Where a page is installed: name.8 in man8.
 in_man  = $(DESTDIR)$(MAN)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+UNITS  := $(wildcard conf/systemd/*.socket conf/systemd/*.service)
 
 all: $(BUILD)/pam_ibmiam.so $(BUILD)/ibmiam-broker $(BUILD)/ibmiam
 
@@ -77,25 +84,33 @@ quote = '$(subst ','\'',$(1))'
 -include $(patsubst %.o,%.d,$(COMMON) $(MODULE) $(BROKER) $(TOOL))
 
 install: all
-	install -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOC)/pam.d $(DESTDIR)$(DOC)/sudoers.d \
-		$(DESTDIR)$(SYSCONF)/security $(DESTDIR)$(BINDIR) $(DESTDIR)$(BASHDIR) \
-		$(DESTDIR)$(ZSHDIR)
-	install -d -m 0750 $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d
-	install -s -m 0644 $(BUILD)/pam_ibmiam.so $(DESTDIR)$(PAMDIR)/pam_ibmiam.so
-	install -s -m 0755 $(BUILD)/ibmiam-broker $(DESTDIR)$(LIBEXEC)/ibmiam-broker
-	install -s -m 0755 $(BUILD)/ibmiam $(DESTDIR)$(BINDIR)/ibmiam
-	install -m 0644 conf/completions/ibmiam.bash $(DESTDIR)$(BASHDIR)/ibmiam
-	install -m 0644 conf/completions/_ibmiam $(DESTDIR)$(ZSHDIR)/_ibmiam
-	install -m 0644 README.md SECURITY.md CONTRIBUTING.md LICENSE $(DESTDIR)$(DOC)
-	install -m 0644 conf/pam.d/* $(DESTDIR)$(DOC)/pam.d
-	install -m 0644 conf/sudoers.d/* $(DESTDIR)$(DOC)/sudoers.d
-	$(foreach page,$(MANUAL),install -D -m 0644 $(page) $(call in_man,$(page)) &&) true
+	$(INSTALL) -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOC)/pam.d $(DESTDIR)$(DOC)/sudoers.d \
+		$(DESTDIR)$(BINDIR) $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) \
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERS) $(DESTDIR)$(TMPFILES) $(DESTDIR)$(SYSCONF)/security
+	test -d $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d || \
+		$(INSTALL) -d -m 0750 $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d
+	$(INSTALL) -s -m 0644 $(BUILD)/pam_ibmiam.so $(DESTDIR)$(PAMDIR)/pam_ibmiam.so
+	$(INSTALL) -s -m 0755 $(BUILD)/ibmiam-broker $(DESTDIR)$(LIBEXEC)/ibmiam-broker
+	$(INSTALL) -s -m 0755 $(BUILD)/ibmiam $(DESTDIR)$(BINDIR)/ibmiam
+	$(INSTALL) -m 0644 conf/completions/ibmiam.bash $(DESTDIR)$(BASHDIR)/ibmiam
+	$(INSTALL) -m 0644 conf/completions/_ibmiam $(DESTDIR)$(ZSHDIR)/_ibmiam
+	$(INSTALL) -m 0644 $(UNITS) $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -m 0644 conf/sysusers.d/ibmiam.conf $(DESTDIR)$(SYSUSERS)/ibmiam.conf
+	$(INSTALL) -m 0644 conf/tmpfiles.d/ibmiam.conf $(DESTDIR)$(TMPFILES)/ibmiam.conf
+	sed -i 's,/usr/libexec/,$(LIBEXEC)/,;s,/etc/security/,$(SYSCONF)/security/,' \
+		$(UNITS:conf/systemd/%=$(DESTDIR)$(UNITDIR)/%) $(DESTDIR)$(TMPFILES)/ibmiam.conf
+	$(INSTALL) -m 0644 README.md SECURITY.md CONTRIBUTING.md LICENSE $(DESTDIR)$(DOC)
+	$(INSTALL) -m 0644 conf/pam.d/* $(DESTDIR)$(DOC)/pam.d
+	$(INSTALL) -m 0644 conf/sudoers.d/* $(DESTDIR)$(DOC)/sudoers.d
+	$(foreach page,$(MANUAL),$(INSTALL) -D -m 0644 $(page) $(call in_man,$(page)) &&) true
 	test -e $(DESTDIR)$(SYSCONF)/security/ibmiam.conf || \
-		install -m 0640 conf/ibmiam.conf $(DESTDIR)$(SYSCONF)/security/ibmiam.conf
+		$(INSTALL) -m 0640 conf/ibmiam.conf $(DESTDIR)$(SYSCONF)/security/ibmiam.conf
 
 # The configuration stays: it is the admin's.
 uninstall:
-	rm -f $(DESTDIR)$(PAMDIR)/pam_ibmiam.so $(DESTDIR)$(LIBEXEC)/ibmiam-broker
+	rm -f $(DESTDIR)$(PAMDIR)/pam_ibmiam.so $(DESTDIR)$(LIBEXEC)/ibmiam-broker \
+		$(UNITS:conf/systemd/%=$(DESTDIR)$(UNITDIR)/%) \
+		$(DESTDIR)$(SYSUSERS)/ibmiam.conf $(DESTDIR)$(TMPFILES)/ibmiam.conf
 	rm -f $(DESTDIR)$(BINDIR)/ibmiam $(DESTDIR)$(BASHDIR)/ibmiam $(DESTDIR)$(ZSHDIR)/_ibmiam
 	rm -f $(foreach page,$(MANUAL),$(call in_man,$(page)))
 	rm -rf $(DESTDIR)$(DOC)

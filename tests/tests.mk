@@ -5,7 +5,7 @@
 BUILD_PACKAGES := gcc libc6-dev libpam0g-dev libcurl4-openssl-dev libcjson-dev libconfuse-dev \
 	ca-certificates libseccomp-dev libssl-dev
 TEST_PACKAGES  := libcmocka-dev pamtester openssh-server openssh-client sudo perl \
-	python3 python3-cryptography python3-tap procps binutils openssl curl zsh mandoc
+	python3 python3-cryptography python3-tap procps systemd binutils openssl curl zsh mandoc
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 TEST_HOSTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/module/*.c tests/hosts/*.c))
@@ -24,10 +24,6 @@ demo: deps
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(abspath $(BUILD)) tests/demo/demo
 
-bench: deps
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/bench/logins
-	@BUILD=$(abspath $(BUILD)) tests/bench/bench
-
 # What unit tests link: everything but the entry points.
 TESTED := $(COMMON) $(filter-out %/main.o,$(BROKER))
 
@@ -45,16 +41,14 @@ $(BUILD)/tests/hosts/%: $(BUILD)/tests/hosts/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -o $@ $^ -lpam -ldl -lpthread
 
-$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
-	$(call say,LINK)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lpam
-
 -include $(UNIT_TESTS:%=%.d) $(TEST_HOSTS:%=%.d)
 
-.PHONY: deps check check-built demo bench
+.PHONY: deps check check-built demo
 .SECONDARY:
 
 include tests/tree/tree.mk
 include tests/faults/faults.mk
 include tests/load/load.mk
+include tests/bench/bench.mk
 include tests/fuzz/fuzz.mk
+include tests/package/package.mk

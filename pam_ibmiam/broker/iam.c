@@ -354,8 +354,10 @@ struct iam *iam_new(void)
 		return NULL;
 	LIST_INIT(&iam->exchanges);
 	iam->multi = curl_multi_init();
-	if (iam->multi)
+	if (iam->multi && curl_multi_setopt(iam->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+					    (long)IAM_CONNECTIONS_MAX) == CURLM_OK)
 		return iam;
+	(void)curl_multi_cleanup(iam->multi);
 	free(iam);
 	return NULL;
 }

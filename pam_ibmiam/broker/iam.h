@@ -14,7 +14,12 @@
 #include "result.h"
 #include "secret.h"
 
-enum { IAM_BODY_MAX = 64 * 1024, IAM_HEADER_ID_MAX = 64 };
+enum {
+	IAM_BODY_MAX = 64 * 1024, /* bytes */
+	IAM_HEADER_ID_MAX = 64,
+	IAM_CONNECTIONS_MAX = 64,
+	IAM_FDS_MAX = 4 * IAM_CONNECTIONS_MAX, /* with what their name look-ups open */
+};
 
 struct iam_answer {
 	long http_status;   /* of the last complete answer, 0 without one */

@@ -84,6 +84,7 @@ bool iam_message_form(const struct config *config, const struct iam_question *q,
 		       append(form, "access_token", q->access_token) &&
 		       append(form, q->profile_field, q->profile) && append(form, "account", q->account);
 	case IAM_MEMBERSHIP:
+	case IAM_NOTHING:
 		break;
 	}
 	return true;

@@ -17,6 +17,7 @@ enum { IAM_UUID_LEN = 36 };
 /* One of the questions that a login may need answered.  Strings are the asker's. */
 struct iam_question {
 	enum iam_kind {
+		IAM_NOTHING,
 		IAM_TOKEN,      /* POST /identity/token: a token for an API key */
 		IAM_ASSUME,     /* the same: a trusted profile's token for a token */
 		IAM_MEMBERSHIP, /* HEAD /v2/groups/ID/members/IAM_ID: 204 yes, 404 no */

@@ -13,7 +13,9 @@ struct job *job_new(struct server *server, const struct wire_request *request, i
 		return NULL;
 	*job = (struct job){ .server = server, .config = config_live_hold(server->config),
 			     .request = *request, .deadline_ms = deadline_ms, .done = done };
-	decision_begin(&job->decision, &job->config->config, &job->request, server->limit);
+	decision_begin(&job->decision, &(struct decision_basis){ .config = &job->config->config,
+				.limit = server->limit, .directory = &server->directory },
+		       &job->request);
 	return job;
 }
 

@@ -93,7 +93,8 @@ static void reply_token(struct client *c, struct session *s)
 	struct decision d;
 	struct wire_reply *r = &d.reply;
 
-	decision_begin_held(&d, &server->config->config, &request, &s->token);
+	decision_begin_held(&d, &(struct decision_basis){ .config = &server->config->config }, &request,
+			    &s->identity, &s->token);
 	(void)decision_go_on(&d);
 	if (r->result == IBMIAM_ALLOWED && !d.exported)
 		*r = (struct wire_reply){ .result = IBMIAM_DENIED,
@@ -120,7 +121,8 @@ static void on_decision(struct job *job)
 	s->renewal = NULL;
 	if (is_final(r->result))
 		end_session(job->server, s, r);
-	else if (r->result != IBMIAM_ALLOWED || !session_renew(s, &d->token))
+	else if (r->result != IBMIAM_ALLOWED || 
+		 !session_renew(s, &d->identity, decision_token(d)))
 		s->renew_after_ms = deadline_now_ms() + RENEWAL_RETRY_MS;
 	if (!s->ended)
 		log_line(r->result == IBMIAM_ALLOWED ? LOG_INFO : LOG_WARNING,

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pwd.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -28,7 +29,7 @@ void request_refuse(struct client *c, enum ibmiam_result result, const char *rea
 static void allow(struct client *c, const struct session *s, const char *reason)
 {
 	const struct wire_reply reply = { .result = IBMIAM_ALLOWED, .reason = reason,
-					  .iam_id = s->token.iam_id, .account = s->token.account };
+					  .iam_id = s->identity.iam_id, .account = s->identity.account };
 
 	if (!client_reply(c, &reply))
 		client_end(c);
@@ -102,12 +103,13 @@ static bool adopt(struct client *c, struct session *s, const char *owner, uid_t 
 	s->server = c->server;
 	s->host = (struct watch){ .fd = host > 0 ? (int)syscall(SYS_pidfd_open, host, 0) : -1,
 				  .ready = on_host_end };
-	if (s->host.fd >= 0 && (!is_connected(c) || !watch_add(c->server->set, &s->host, EPOLLIN)))
+	if (s->host.fd >= 0 && (s->host.fd >= c->server->watch_fd_max || !is_connected(c) ||
+				!watch_add(c->server->set, &s->host, EPOLLIN)))
 		watch_close(&s->host);
 	if (!session_adopt(s, owner, owner_uid))
 		return false;
 	log_line(LOG_INFO, "adopted session=" SESSION_SHOWN " user=%s uid=%u iam_id=%s pid=%d%s", s->handle,
-		 owner, owner_uid, s->token.iam_id, host, s->host.fd >= 0 ? "" : " (not watched)");
+		 owner, owner_uid, s->identity.iam_id, host, s->host.fd >= 0 ? "" : " (not watched)");
 	return true;
 }
 
@@ -132,7 +134,7 @@ static struct session *keep(struct client *c, const struct decision *d)
 		request_drop_session(c->server, s, "its user has logged in anew");
 	else if (own && sessions_count_of(all, (uid_t)r->uid) >= SESSION_OWN_MAX)
 		return NULL;
-	s = session_add(all, own ? r->session : NULL, r, &d->token);
+	s = session_add(all, own ? r->session : NULL, r, &d->identity, decision_token(d));
 	if (s)
 		s->export_to = d->reply.export_to;
 	if (s && own && !adopt(c, s, r->user, (uid_t)r->uid, getsid(c->pid))) {
@@ -140,6 +142,24 @@ static struct session *keep(struct client *c, const struct decision *d)
 		return NULL;
 	}
 	return s;
+}
+
+/* "NAME OUTCOME MS DETAIL", one after the other. */
+static bool put_steps(const struct decision *d, struct secret *out)
+{
+	if (d->steps == 0 || !secret_init(out, sizeof d->step))
+		return false;
+	for (size_t i = 0; i < d->steps; i++) {
+		const struct decision_step *s = &d->step[i];
+		char line[sizeof s->detail + 64];
+		int n = snprintf(line, sizeof line, "%s %s %lld %s", s->check,
+				 s->outcome == STEP_PASSED ? "passed" : "failed",
+				 (long long)(s->ended_ms - s->begun_ms), s->detail);
+
+		if (n < 0 || (size_t)n >= sizeof line || !secret_append(out, line, (size_t)n + 1))
+			return false;
+	}
+	return true;
 }
 
 static void on_decision(struct job *job)
@@ -156,7 +176,13 @@ static void on_decision(struct job *job)
 	bool own = strcmp(job->request.service, REQUEST_LOGIN_SERVICE) == 0;
 	struct session *s = NULL;
 
+	SECRET_AUTO(steps);
+
 	r->note = job->server->note;
+	if (job->request.explain && put_steps(d, &steps)) {
+		r->steps = steps.data;
+		r->steps_len = steps.len;
+	}
 	if (job->server->sessions && r->result == IBMIAM_ALLOWED && d->exported)
 		s = keep(c, d);
 	r->session = s ? s->handle : NULL;

@@ -1,6 +1,7 @@
 /* A broker that stays.  See resident.h. */
 #include "resident.h"
 
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <syslog.h>
@@ -23,18 +25,17 @@
 #include "server.h"
 
 enum {
-	CLIENTS_MAX = 512,
-	CLIENTS_OF_USERS_MAX = 128, /* of all uids but the privileged ones: logins come first */
+	CLIENTS_MAX = 512, /* or a quarter of the descriptors */
+	CLIENTS_OF_USERS_PART = 4, /* of that for all uids but the privileged ones: logins first */
 	CLIENTS_OF_ONE_MAX = 16,
 	REQUEST_WAIT_MS = 5000,
 	ACCEPTS_AT_ONCE = 16,
-	RELOAD_RETRY_MS = 10000,
+	RELOAD_RETRY_MS = 2000, /* after one that was refused */
 };
 
 struct resident {
 	struct server server;
 	const struct resident_options *options;
-	struct sandbox_needs needs; /* what the sandbox was made for */
 	struct watch listener;
 	struct watch signals;
 	char refused[WIRE_REASON_MAX]; /* why the last new configuration was, "" when it was not */
@@ -59,10 +60,10 @@ static bool has_room(const struct server *server, uid_t uid)
 {
 	size_t users, own = count_clients(server, uid, &users);
 
-	if (server->client_count >= CLIENTS_MAX)
+	if (server->client_count >= server->clients_max)
 		return false;
 	return uid == 0 || uid == server->privileged ||
-	       (own < CLIENTS_OF_ONE_MAX && users < CLIENTS_OF_USERS_MAX);
+	       (own < CLIENTS_OF_ONE_MAX && users < server->clients_max / CLIENTS_OF_USERS_PART);
 }
 
 static bool greet(int fd)
@@ -104,15 +105,16 @@ static bool same_needs(const struct sandbox_needs *a, const struct sandbox_needs
 	return memcmp(a->port, b->port, sizeof a->port) == 0;
 }
 
+/* The sandbox was made for what the configuration in force needs. */
 static struct config_live *load(const struct resident *r, char *why, size_t why_len)
 {
 	struct config_live *live = config_live_load(r->options->config, why, why_len);
-	struct sandbox_needs needs;
+	struct sandbox_needs before = iam_transport_needs(&r->server.config->config), needs;
 
 	if (!live)
 		return NULL;
 	needs = iam_transport_needs(&live->config);
-	if (same_needs(&needs, &r->needs))
+	if (same_needs(&needs, &before))
 		return live;
 	(void)snprintf(why, why_len, "it has another ca_file, ca_path or port, which the sandbox does not "
 		       "allow: restart the broker");
@@ -126,8 +128,8 @@ static void reload(struct resident *r)
 	char why[WIRE_REASON_MAX] = "";
 	struct config_live *live = load(r, why, sizeof why);
 
-	r->reload_after_ms = deadline_now_ms() + RELOAD_RETRY_MS;
 	if (!live) {
+		r->reload_after_ms = deadline_now_ms() + RELOAD_RETRY_MS;
 		if (strcmp(why, r->refused) != 0)
 			log_line(LOG_ERR, "the new configuration is refused, and the old one stays: %s", why);
 		memcpy(r->refused, why, sizeof r->refused);
@@ -135,7 +137,9 @@ static void reload(struct resident *r)
 	}
 	config_live_release(r->server.config);
 	r->server.config = live;
+	directory_forget(&r->server.directory); /* its key may be another */
 	r->refused[0] = '\0';
+	r->reload_after_ms = 0;
 	log_line(LOG_NOTICE, "the configuration %s has been read anew", r->options->config);
 }
 
@@ -188,7 +192,7 @@ static uid_t find_privileged(void)
 /* Folders, not files: whoever edits a file in /etc replaces it. */
 static bool enter_sandbox(struct resident *r, char *note, char *why, size_t why_len)
 {
-	struct sandbox_needs needs = r->needs;
+	struct sandbox_needs needs = iam_transport_needs(&r->server.config->config);
 	char *folder = strdup(r->options->config);
 	char *slash = folder ? strrchr(folder, '/') : NULL;
 	bool ok;
@@ -203,6 +207,20 @@ static bool enter_sandbox(struct resident *r, char *note, char *why, size_t why_
 	return ok;
 }
 
+/* Sessions may use up what descriptors there are, but not those that a login needs: want of them
+ * would look like an outage of IAM. */
+static void share_descriptors(struct server *server)
+{
+	struct rlimit l = { .rlim_cur = 64 };
+	int most, clients;
+
+	(void)getrlimit(RLIMIT_NOFILE, &l);
+	most = l.rlim_cur > INT_MAX ? INT_MAX : (int)l.rlim_cur;
+	clients = most / 4 < CLIENTS_MAX ? most / 4 : CLIENTS_MAX;
+	server->clients_max = (size_t)clients;
+	server->watch_fd_max = most / 2 < clients + IAM_FDS_MAX ? most / 2 : most - clients - IAM_FDS_MAX;
+}
+
 static bool start(struct resident *r, char *why, size_t why_len)
 {
 	char note[SANDBOX_NOTE_MAX] = "";
@@ -215,11 +233,11 @@ static bool start(struct resident *r, char *why, size_t why_len)
 	server->config = config_live_load(r->options->config, why, why_len);
 	if (!server->config)
 		return false;
-	r->needs = iam_transport_needs(&server->config->config);
 	server->privileged = find_privileged();
 	if (!enter_sandbox(r, note, why, why_len))
 		return false;
 	(void)snprintf(why, why_len, "out of memory");
+	share_descriptors(server);
 	server->refresh = refresh;
 	server->limit = limit_new();
 	server->sessions = sessions_new();

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "config_live.h"
+#include "directory.h"
 #include "iam.h"
 #include "limit.h"
 #include "session.h"
@@ -34,6 +35,7 @@ struct client {
 struct server {
 	struct iam *iam;
 	struct config_live *config;
+	struct directory directory; /* the host's own token */
 	const char *note;         /* one-shot: for the log, in each reply; NULL: none */
 	int set;                  /* what is watched */
 	LIST_HEAD(, client) clients;
@@ -44,6 +46,8 @@ struct server {
 	/* only in a resident broker: */
 	struct limit *limit;
 	struct sessions *sessions; /* NULL: one-shot */
+	size_t clients_max;
+	int watch_fd_max;          /* descriptors from here on are not for the hosts of sessions */
 	uid_t privileged;          /* who may ask for anybody, besides root */
 	void (*refresh)(struct server *server); /* before a request: is the configuration current? */
 	bool stop;

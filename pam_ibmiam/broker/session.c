@@ -114,7 +114,8 @@ static bool fill(struct session *s, const char *handle, const struct wire_reques
 }
 
 /* One page for both: the key, then the token. */
-static bool store(struct session *s, const char *key, const struct token *token)
+static bool store(struct session *s, const char *key, const struct token *identity,
+		  const struct token *token)
 {
 	const char *jwt = token->access_token.data;
 	struct secret secret = { 0 };
@@ -125,6 +126,8 @@ static bool store(struct session *s, const char *key, const struct token *token)
 	(void)secret_append(&secret, jwt, strlen(jwt) + 1);
 	secret_free(&s->secret);
 	s->secret = secret;
+	s->identity = *identity;
+	s->identity.access_token = (struct secret){ 0 };
 	s->token = *token;
 	s->token.access_token = (struct secret){ .data = secret.data + strlen(secret.data) + 1,
 						 .len = strlen(jwt) + 1 };
@@ -133,7 +136,8 @@ static bool store(struct session *s, const char *key, const struct token *token)
 }
 
 struct session *session_add(struct sessions *all, const char *handle,
-			    const struct wire_request *request, const struct token *token)
+			    const struct wire_request *request, const struct token *identity,
+			    const struct token *token)
 {
 	struct session *s = all->count < SESSION_MAX ? calloc(1, sizeof *s) : NULL;
 
@@ -141,7 +145,7 @@ struct session *session_add(struct sessions *all, const char *handle,
 		return NULL;
 	s->host.fd = -1;
 	s->sessions = all;
-	if (!fill(s, handle, request) || session_find(all, s->handle) || !store(s, request->key, token) ||
+	if (!fill(s, handle, request) || session_find(all, s->handle) || !store(s, request->key, identity, token) ||
 	    !tsearch(s, &all->by_handle, compare)) {
 		release(s);
 		return NULL;
@@ -171,9 +175,9 @@ const char *session_key(const struct session *s)
 	return s->secret.data;
 }
 
-bool session_renew(struct session *s, const struct token *token)
+bool session_renew(struct session *s, const struct token *identity, const struct token *token)
 {
-	return store(s, s->secret.data, token);
+	return store(s, s->secret.data, identity, token);
 }
 
 void session_end(struct session *s, enum ibmiam_result why, const char *reason)

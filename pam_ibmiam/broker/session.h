@@ -41,7 +41,9 @@ struct session {
 	int64_t end_ms;                /* when it is dropped unless something happens; 0: never */
 
 	struct secret secret;          /* the key, NUL, the token, NUL; empty when it has ended */
-	struct token token;            /* its claims; access_token points into secret */
+	struct token identity;         /* the key's claims, without a token */
+	struct token token;            /* what the session has: the key's, or a profile's, whose text */
+				       /* is in secret */
 	int64_t obtained;              /* when the token was issued to us, seconds since 1970 */
 	enum ibmiam_result ended;      /* why there is no credential any more; IBMIAM_ALLOWED: there is */
 	char *reason;                  /* in words, when it has ended */
@@ -67,7 +69,8 @@ void sessions_free(struct sessions *sessions);
 /* A new, pending session, under this handle or a random one (NULL); NULL when there is no
  * memory, the handle is in use, or there are too many.  Strings and token are copied. */
 struct session *session_add(struct sessions *sessions, const char *handle,
-			    const struct wire_request *request, const struct token *token);
+			    const struct wire_request *request, const struct token *identity,
+			    const struct token *token);
 
 /* The session of this handle, or NULL. */
 struct session *session_find(const struct sessions *sessions, const char *handle);
@@ -78,8 +81,9 @@ bool session_adopt(struct session *session, const char *owner, uid_t owner_uid);
 /* The key; NULL when the session has ended. */
 const char *session_key(const struct session *session);
 
-/* Replaces the token by a copy of this one.  False, nothing changed, when there is no memory. */
-bool session_renew(struct session *session, const struct token *token);
+/* Replaces the token by a copy of this one, and the identity likewise.  False, nothing changed, when there is no memory. */
+bool session_renew(struct session *session, const struct token *identity,
+		   const struct token *token);
 
 /* Wipes key and token and remembers why; the handle stays known. */
 void session_end(struct session *session, enum ibmiam_result why, const char *reason);

@@ -28,7 +28,7 @@ static const int allowed[] = {
 	CALL(getsockopt), CALL(setsockopt), CALL(recvfrom), CALL(recvmsg), CALL(recvmmsg), CALL(shutdown),
 	/* memory */
 	CALL(mmap), CALL(mmap2), CALL(munmap), CALL(mprotect), CALL(mremap), CALL(madvise),
-	CALL(brk), CALL(mlock), CALL(munlock),
+	CALL(brk), CALL(mlock), CALL(mlock2), CALL(munlock), CALL(mincore),
 	/* threads (the resolver's); clone() itself is limited by its flags below */
 	CALL(futex), CALL(set_robust_list), CALL(rseq), CALL(sched_yield),
 	CALL(sched_getaffinity), CALL(membarrier), CALL(gettid), CALL(getpid), CALL(getppid),

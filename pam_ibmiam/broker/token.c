@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base64url.h"
+#include "gate.h"
 #include "json.h"
 
 #define JSON_AUTO __attribute__((cleanup(json_cleanup))) struct cJSON *
@@ -21,6 +22,24 @@ static bool copy_id(const char *from, char *to, size_t size)
 			return false;
 	memcpy(to, from, len + 1);
 	return true;
+}
+
+/* What no decision rests on unless the configuration says so: left out when it is odd. */
+static void read_optional(const struct cJSON *claims, struct token *t)
+{
+	const struct cJSON *authn = NULL;
+	const char *text = NULL;
+
+	if (json_object(claims, "authn", &authn) == JSON_FOUND &&
+	    json_string(authn, "iam_id", &text) == JSON_FOUND)
+		(void)copy_id(text, t->authn, sizeof t->authn);
+	if (json_string(claims, "realmid", &text) == JSON_FOUND)
+		(void)copy_id(text, t->realm, sizeof t->realm);
+	if (json_string(claims, "email", &text) == JSON_FOUND)
+		(void)copy_id(text, t->email, sizeof t->email);
+	if (json_string(claims, "name", &text) == JSON_FOUND && strlen(text) < sizeof t->name &&
+	    gate_printable(text, NULL))
+		memcpy(t->name, text, strlen(text) + 1);
 }
 
 static const char *read_account(const struct cJSON *claims, struct token *t)
@@ -53,6 +72,7 @@ static const char *read_claims(struct secret *payload, struct token *t)
 		return "the token names no issuer";
 	if (json_integer(claims, "exp", &t->expiration) != JSON_FOUND || t->expiration <= 0)
 		return "the token has no expiry";
+	read_optional(claims, t);
 	return read_account(claims, t);
 }
 

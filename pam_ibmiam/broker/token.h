@@ -16,11 +16,16 @@ enum {
 	TOKEN_MAX = 16 * 1024,  /* bytes of an access token; IAM's have 1 to 2 KiB */
 	TOKEN_SKEW_S = 60,      /* how far this host's clock may be wrong */
 	TOKEN_ID_MAX = 200,
+	TOKEN_REALM_MAX = 31,
 };
 
 struct token {
 	struct secret access_token; /* terminated; characters of a JWT only */
 	char iam_id[TOKEN_ID_MAX + 1];
+	char authn[TOKEN_ID_MAX + 1];  /* authn.iam_id: who got it, also for a trusted profile */
+	char realm[TOKEN_REALM_MAX + 1]; /* realmid; this and what follows is "" where it is missing */
+	char email[TOKEN_ID_MAX + 1];  /* printable ASCII, else "" */
+	char name[TOKEN_ID_MAX + 1];   /* for people to read: printable UTF-8 */
 	char account[33];           /* account.bss */
 	char issuer[TOKEN_ID_MAX + 1];
 	int64_t expiration;         /* seconds since 1970: the earlier of exp and expiration */

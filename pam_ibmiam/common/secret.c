@@ -16,10 +16,25 @@ bool secret_init(struct secret *s, size_t cap)
 	data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (data == MAP_FAILED)
 		return false;
-	/* Both are extra care; a small RLIMIT_MEMLOCK must not refuse a login. */
-	(void)mlock(data, size);
+	/* Both are extra care; a small RLIMIT_MEMLOCK must not refuse a login.  Pages come as they
+	 * are touched, as most buffers are far larger than what they hold. */
+	*s = (struct secret){ .data = data, .cap = size,
+			      .sparse = mlock2(data, size, MLOCK_ONFAULT) == 0 };
 	(void)madvise(data, size, MADV_DONTDUMP);
-	*s = (struct secret){ .data = data, .cap = size };
+	return true;
+}
+
+/* Wipes the pages that are there: of locked ones none is in swap (mincore(2)). */
+static bool wipe_sparse(struct secret *s)
+{
+	unsigned char resident[64];
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = s->cap / page;
+
+	if (!s->sparse || pages > sizeof resident || mincore(s->data, s->cap, resident) != 0)
+		return false;
+	for (size_t i = 0; i < pages; i++)
+		if (resident[i] & 1)
+			explicit_bzero(s->data + i * page, page);
 	return true;
 }
 
@@ -36,7 +51,7 @@ bool secret_append(struct secret *s, const void *bytes, size_t len)
 void secret_clear(struct secret *s)
 {
 	/* All of it: a reader such as recv() may have filled more than len. */
-	if (s->data)
+	if (s->data && !wipe_sparse(s))
 		explicit_bzero(s->data, s->cap);
 	s->len = 0;
 }

@@ -14,6 +14,7 @@ struct secret {
 	char *data; /* NULL until secret_init() succeeded */
 	size_t len; /* bytes in use */
 	size_t cap; /* bytes that fit; at least what was asked for */
+	bool sparse; /* private to secret.c: pages that were not touched are not there */
 };
 
 /* Declares an empty secret that is wiped and released at the end of its scope. */

@@ -42,6 +42,7 @@ const struct wire_message wire_request_message = {
 	{ 5, KIND_U32, true, WIRE_BUDGET_MAX_MS, AT(budget_ms), 0 },
 	{ 6, KIND_STRING, false, WIRE_SESSION_MAX, AT(session), 0 },
 	{ 7, KIND_STRING, false, WIRE_RHOST_MAX, AT(rhost), 0 },
+	{ 8, KIND_U32, false, 1, AT(explain), 0 },
 }};
 #undef AT
 
@@ -65,6 +66,8 @@ const struct wire_message wire_reply_message = {
 	{ 15, KIND_U32, false, UINT32_MAX, AT(expiration), 0 },
 	{ 16, KIND_U32, false, UINT32_MAX, AT(obtained), 0 },
 	{ 17, KIND_STRING, false, WIRE_ID_MAX, AT(profile), 0 },
+	{ 18, KIND_STRING, false, WIRE_ID_MAX, AT(check), 0 },
+	{ 19, KIND_LIST, false, WIRE_MESSAGE_MAX, AT(steps), AT(steps_len) },
 }};
 #undef AT
 
@@ -73,7 +76,7 @@ const struct wire_message wire_stash_message = {
 	.type = 3, .struct_size = sizeof(struct wire_stash), .field = {
 	{ 1, KIND_STRING, true, WIRE_USER_MAX, AT(user), 0 },
 	{ 2, KIND_U32, true, WIRE_EXPORT_COUNT - 1, AT(export_to), 0 },
-	{ 3, KIND_LIST, true, WIRE_MESSAGE_MAX, AT(environment), AT(environment_len) },
+	{ 3, KIND_LIST, false, WIRE_MESSAGE_MAX, AT(environment), AT(environment_len) },
 	{ 4, KIND_STRING, false, WIRE_SESSION_MAX, AT(session), 0 },
 }};
 #undef AT

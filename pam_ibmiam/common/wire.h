@@ -35,6 +35,7 @@ struct wire_request {
 	uint32_t uid;       /* of the local account `user` */
 	uint32_t budget_ms; /* time for everything; the answer must come before it ends */
 	const char *session; /* the handle that the new credential shall have; NULL: a random one */
+	uint32_t explain;    /* 1: list the checks in the reply */
 	const char *rhost;   /* where the user comes from, as the host says; NULL: not known */
 };
 
@@ -80,6 +81,9 @@ struct wire_reply {
 	uint32_t expiration;        /* of that token, seconds since 1970; 0 without one */
 	uint32_t obtained;          /* when that token was issued to this host, likewise */
 	const char *profile;        /* the trusted profile that it is a token of */
+	const char *check;          /* the check that decided, when that was not a yes */
+	const char *steps;          /* if asked for: all checks, "NAME OUTCOME MS DETAIL" each */
+	size_t steps_len;           /* bytes, terminators included */
 };
 
 /* What authenticate leaves for setcred, inside one PAM environment variable. */

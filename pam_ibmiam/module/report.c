@@ -94,6 +94,8 @@ void report_decision(pam_handle_t *pamh, const char *user, const struct wire_rep
 	put_value(&l, "transaction", reply->transaction_id, VALUE_MAX);
 	put_value(&l, "correlation", reply->correlation_id, VALUE_MAX);
 	put_number(&l, "elapsed_ms", elapsed_ms);
+	put_value(&l, "profile", reply->profile, VALUE_MAX);
+	put_value(&l, "check", reply->check, VALUE_MAX);
 	put_value(&l, "reason", reply->reason, WIRE_REASON_MAX);
 	pam_syslog(pamh, reply->result < IBMIAM_RESULT_COUNT ? level[reply->result] : LOG_ERR, "%s",
 		   l.text);

@@ -138,7 +138,7 @@ bool state_remember(pam_handle_t *pamh, const char *user, const struct wire_repl
 		return false;
 	state_reset(pamh);
 	s->user = strdup(user);
-	if (s->user && (!reply->environment || keep_stash(pamh, s, &stash)))
+	if (s->user && ((!reply->environment && !reply->session) || keep_stash(pamh, s, &stash)))
 		return true;
 	state_reset(pamh);
 	return false;

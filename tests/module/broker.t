@@ -97,7 +97,7 @@ PROTOCOL = [
     *(protocol(f"version {v}", message(reply_fields(), version=v), "another version") for v in (0, 2, 255)),
     *(protocol(f"type {t}", message(reply_fields(), kind=t), "another type") for t in (0, 1, 3, 255)),
     *(protocol(f"field {tag}", message({"new": field(tag, u32(1))} | reply_fields()), "an unknown field")
-      for tag in (0, 18, 255)),
+      for tag in (0, 20, 255)),
     *(protocol(f"{name} is repeated", twice(name), "a field is repeated") for name in reply_fields()),
     *(protocol(f"{name} is missing", without(name), "a required field is missing")
       for name in ("result", "reason", "http_status", "export_to")),

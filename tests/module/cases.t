@@ -310,7 +310,7 @@ class Logs(unittest.TestCase):
 
     def test_injection(self):
         service = stage.pam(stage.options(iam.config()))
-        outside = ["user", "service", "ruser", "rhost", "elapsed_ms", "reason"]
+        outside = ["user", "service", "ruser", "rhost", "elapsed_ms", "check", "reason"]
         for number, evil in enumerate(EVIL):
             with self.subTest(f"items, {number}"):
                 items = (f"rhost={evil}", f"ruser={evil}", f"tty={evil}")

@@ -263,10 +263,9 @@ NUMBERS = [
     ("broker/renewal.h", "RENEWAL_RETRY_MS", 60000, "not asked again for {n} minute"),
     ("broker/renewal.c", "MARGIN_S", 1, "up to {n} s before its end"),
     ("broker/resident.c", "CLIENTS_MAX", 1, "{n} connections at once"),
-    ("broker/resident.c", "CLIENTS_OF_USERS_MAX", 1, "{n} of all ordinary users together"),
     ("broker/resident.c", "CLIENTS_OF_ONE_MAX", 1, "{n} of any one of them"),
     ("broker/resident.c", "REQUEST_WAIT_MS", 1000, "within {n} s is dropped"),
-    ("broker/resident.c", "RELOAD_RETRY_MS", 1000, "at most once in {n} s"),
+    ("broker/resident.c", "RELOAD_RETRY_MS", 1000, "refused, at most once in {n} s"),
     ("broker/resident.h", "RESIDENT_IDLE_EXIT_S", 1, "{n} with a socket from systemd"),
 ]
 

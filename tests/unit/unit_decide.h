@@ -14,7 +14,10 @@ static void unit_answered(void *arg)
 static inline void unit_decide(struct decision *d, struct iam *iam, const struct config *config,
 			       const struct wire_request *request, int64_t deadline_ms)
 {
-	decision_begin(d, config, request, NULL);
+	static struct directory directory;
+	const struct decision_basis basis = { .config = config, .directory = &directory };
+
+	decision_begin(d, &basis, request);
 	while (!decision_go_on(d)) {
 		bool answered = false;
 
