@@ -216,6 +216,39 @@ class Tables(unittest.TestCase):
         self.same([name for row in rows("Results", "outcome") for name in quoted(row[2])], names)
 
 
+class Examples(unittest.TestCase):
+    """The configurations that the documents show are accepted as they stand."""
+    KEYS = r"^(?:accounts|environment|directory_key_file|user|service|email_domain)\b"
+
+    def begin(self, text: str) -> str:
+        """The first line of a broker with this configuration."""
+        with tempfile.TemporaryDirectory(prefix="ibmiam-manual-") as folder:
+            config, key = Path(folder, "ibmiam.conf"), Path(folder, "key")
+            key.write_text("made-up-for-this-test-" * 2 + "\n")
+            config.write_text(re.sub(r'^(directory_key_file\s*=).*', rf'\1 "{key}"', text, flags=re.M))
+            for path in config, key:
+                path.chmod(0o640)
+            broker = subprocess.Popen([BUILD / "ibmiam-broker", "--config", config, "--listen", Path(folder, "socket")],
+                                      stderr=subprocess.PIPE, text=True)
+            with broker.stderr:
+                line = broker.stderr.readline()
+                broker.terminate()
+                broker.wait()
+        return line
+
+    def test_examples(self):
+        blocks = re.findall(r"^ *```\n(.*?)^ *```$", README, re.M | re.S)
+        blocks += re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", page("ibmiam.conf.5"), re.M | re.S)
+        blocks = [re.sub(r"(?m)^ {3}(?=\S)|^%.*", "", block) for block in blocks]  # of a list; sudoers
+        blocks = [block for block in blocks if re.search(self.KEYS, block, re.M) and "\n===" not in f"\n{block}"]
+        self.assertGreater(len(blocks), 6)
+        for block in blocks:
+            with self.subTest(block.split("\n")[0]):
+                self.assertIn(" listens at ", self.begin(block))
+        with self.subTest("a mistake would be seen"):
+            self.assertIn(" cannot start: ", self.begin("user alice { }\n"))
+
+
 class Protocol(unittest.TestCase):
     """PROTOCOL.md's tables are those of wire.c."""
     maxDiff = None
@@ -301,6 +334,14 @@ class Words(unittest.TestCase):
                 for piece in map(str.strip, re.split(r"…|\.\.\.", line)):
                     verb, _, rest = piece.rpartition(" ")  # "renewed session=" is "%s session=" there
                     self.assertTrue(piece in code or (rest == "session=" and f'%s {rest}' in code and verb in code), piece)
+
+    def test_log_fields(self):
+        """What is on a decision's line, in the module's order."""
+        names = found(r'\tput_(?:value|number)\(&l, "(\w+)"', source("module/report.c").split("report_decision")[1].split("note")[0])
+        line = readme("Results").split("the result, then", 1)[1]
+        self.assertEqual([name for name in re.findall(r"`(\w+)`", line) if name in names][:len(names)], names)
+        line = page("pam_ibmiam.8", section="DIAGNOSTICS")
+        self.assertEqual([name for words in found(r"^\.Li (.*)$", line) for name in re.findall(r"\w+", words)], names)
 
     def test_order_of_checks(self):
         """Whom it trusts is the table that decides."""
