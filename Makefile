@@ -15,6 +15,7 @@ LIBEXEC   := $(PREFIX)/libexec
 BASHDIR   := $(PREFIX)/share/bash-completion/completions
 ZSHDIR    := $(PREFIX)/share/zsh/vendor-completions
 DOC       := $(PREFIX)/share/doc/pam_ibmiam
+MAN       := $(PREFIX)/share/man
 UNITDIR   := $(PREFIX)/lib/systemd/system
 SYSUSERS  := $(PREFIX)/lib/sysusers.d
 TMPFILES  := $(PREFIX)/lib/tmpfiles.d
@@ -49,6 +50,9 @@ COMMON := $(call objects,common)
 MODULE := $(call objects,module)
 BROKER := $(call objects,broker)
 TOOL   := $(call objects,tool)
+MANUAL := $(wildcard conf/man/*.[158])
+# Where a page is installed: name.8 in man8.
+in_man  = $(DESTDIR)$(MAN)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 UNITS  := $(wildcard conf/systemd/*.socket conf/systemd/*.service)
 
 all: $(BUILD)/pam_ibmiam.so $(BUILD)/ibmiam-broker $(BUILD)/ibmiam
@@ -80,7 +84,7 @@ quote = '$(subst ','\'',$(1))'
 -include $(patsubst %.o,%.d,$(COMMON) $(MODULE) $(BROKER) $(TOOL))
 
 install: all
-	$(INSTALL) -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOC)/pam.d \
+	$(INSTALL) -d $(DESTDIR)$(PAMDIR) $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(DOC)/pam.d $(DESTDIR)$(DOC)/sudoers.d \
 		$(DESTDIR)$(BINDIR) $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) \
 		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERS) $(DESTDIR)$(TMPFILES) $(DESTDIR)$(SYSCONF)/security
 	test -d $(DESTDIR)$(SYSCONF)/security/ibmiam.conf.d || \
@@ -97,6 +101,8 @@ install: all
 		$(UNITS:conf/systemd/%=$(DESTDIR)$(UNITDIR)/%) $(DESTDIR)$(TMPFILES)/ibmiam.conf
 	$(INSTALL) -m 0644 README.md SECURITY.md CONTRIBUTING.md LICENSE $(DESTDIR)$(DOC)
 	$(INSTALL) -m 0644 conf/pam.d/* $(DESTDIR)$(DOC)/pam.d
+	$(INSTALL) -m 0644 conf/sudoers.d/* $(DESTDIR)$(DOC)/sudoers.d
+	$(foreach page,$(MANUAL),$(INSTALL) -D -m 0644 $(page) $(call in_man,$(page)) &&) true
 	test -e $(DESTDIR)$(SYSCONF)/security/ibmiam.conf || \
 		$(INSTALL) -m 0640 conf/ibmiam.conf $(DESTDIR)$(SYSCONF)/security/ibmiam.conf
 	@# The resident broker, which reads them anew when they change, is no longer root then.
@@ -109,6 +115,7 @@ uninstall:
 		$(UNITS:conf/systemd/%=$(DESTDIR)$(UNITDIR)/%) \
 		$(DESTDIR)$(SYSUSERS)/ibmiam.conf $(DESTDIR)$(TMPFILES)/ibmiam.conf
 	rm -f $(DESTDIR)$(BINDIR)/ibmiam $(DESTDIR)$(BASHDIR)/ibmiam $(DESTDIR)$(ZSHDIR)/_ibmiam
+	rm -f $(foreach page,$(MANUAL),$(call in_man,$(page)))
 	rm -rf $(DESTDIR)$(DOC)
 
 clean:
