@@ -191,7 +191,7 @@ static enum sweep_outcome sessions(struct inject_plan plan, char why[2048])
 
 	sweep_forget_log();
 	inject_on(plan);
-	session = open_server(&s, true) ? session_add(s.sessions, NULL, &login, &token) : NULL;
+	session = open_server(&s, true) ? session_add(s.sessions, NULL, &login, &token, &token) : NULL;
 	if (session) {
 		session->obtained = -INT64_C(100000000000); /* far more than four fifths of its life ago */
 		fault = use_session(&s, session->handle);

@@ -48,7 +48,7 @@ static struct token token_of(const char *jwt)
 static struct session *add_as(const char *handle, const struct wire_request *r)
 {
 	struct token t = token_of("e30.e30.c2ln");
-	struct session *s = session_add(all, handle, r, &t);
+	struct session *s = session_add(all, handle, r, &t, &t);
 
 	assert_non_null(s);
 	return s;
@@ -65,7 +65,7 @@ static void is_a_copy_of_what_was_given(void **state)
 	const struct wire_request r = { .user = user, .service = service, .rhost = rhost, .key = key,
 					.uid = 1000 };
 	struct token t = token_of(jwt);
-	struct session *s = session_add(all, NULL, &r, &t);
+	struct session *s = session_add(all, NULL, &r, &t, &t);
 
 	(void)state;
 	assert_non_null(s);
@@ -151,7 +151,7 @@ static void handle_in_use_is_refused(void **state)
 	struct session *s = add(HANDLE_A);
 
 	(void)state;
-	assert_null(session_add(all, HANDLE_A, &request, &t));
+	assert_null(session_add(all, HANDLE_A, &request, &t, &t));
 	assert_int_equal(sessions_count(all), 1);
 	assert_ptr_equal(session_find(all, HANDLE_A), s);
 	assert_string_equal(s->token.access_token.data, "e30.e30.c2ln");
@@ -166,7 +166,7 @@ static void handle_of_an_ended_session_is_in_use(void **state)
 
 	(void)state;
 	session_end(add(HANDLE_A), IBMIAM_DENIED, "no");
-	assert_null(session_add(all, HANDLE_A, &request, &t));
+	assert_null(session_add(all, HANDLE_A, &request, &t, &t));
 }
 
 static void pending_sessions_end_in_their_order(void **state)
@@ -268,7 +268,7 @@ static void renewal_replaces_the_token(void **state)
 	memset(longer, 'a', sizeof longer - 1);
 	t = token_of(longer);
 	t.expiration = 4102444801;
-	assert_true(session_renew(s, &t));
+	assert_true(session_renew(s, &t, &t));
 	assert_string_equal(s->token.access_token.data, longer);
 	assert_ptr_not_equal(s->token.access_token.data, longer);
 	assert_string_equal(session_key(s), KEY);
@@ -276,7 +276,7 @@ static void renewal_replaces_the_token(void **state)
 	assert_in_range(s->obtained, time(NULL) - 5, time(NULL));
 	assert_false(is_mapped(old));
 	t = token_of("short");
-	assert_true(session_renew(s, &t));
+	assert_true(session_renew(s, &t, &t));
 	assert_string_equal(s->token.access_token.data, "short");
 	assert_string_equal(session_key(s), KEY);
 }
@@ -353,7 +353,7 @@ static void churn_leaves_nothing(void **state)
 			struct session *s = add(NULL);
 
 			assert_true(session_adopt(s, "alice", 1000));
-			assert_true(session_renew(s, &t));
+			assert_true(session_renew(s, &t, &t));
 			if (i % 2)
 				session_end(s, IBMIAM_DENIED, "no");
 			session_drop(s);
