@@ -133,11 +133,14 @@ class Pages(unittest.TestCase):
 
     def test_install(self):
         with tempfile.TemporaryDirectory(prefix="ibmiam-manual-") as folder:
-            make("install", f"DESTDIR={folder}")
+            make("install", f"DESTDIR={folder}", "DOC=/usr/share/doc/elsewhere")
             man = Path(folder, "usr/share/man")
             self.assertEqual({str(path.relative_to(man)) for path in man.rglob("*.*")},
                              {f"man{path.suffix[1:]}/{path.name}" for path in PAGES})
-            make("uninstall", f"DESTDIR={folder}")
+            for path in man.rglob("*.*"):
+                self.assertNotIn("doc/pam_ibmiam", path.read_text())
+            self.assertIn("/usr/share/doc/elsewhere/pam.d", (man / "man8/pam_ibmiam.8").read_text())
+            make("uninstall", f"DESTDIR={folder}", "DOC=/usr/share/doc/elsewhere")
             self.assertEqual(list(man.rglob("*.*")), [])
 
 
