@@ -108,6 +108,9 @@ install: all
 		$(MANUAL:%=$(DESTDIR)$(MAN)/%)
 	test -e $(DESTDIR)$(SYSCONF)/security/ibmiam.conf || \
 		$(INSTALL) -m 0640 conf/ibmiam.conf $(DESTDIR)$(SYSCONF)/security/ibmiam.conf
+	@# The resident broker, which reads them anew when they change, is no longer root then.
+	test -n '$(DESTDIR)' || ! getent group _ibmiam >/dev/null || \
+		chgrp _ibmiam $(SYSCONF)/security/ibmiam.conf $(SYSCONF)/security/ibmiam.conf.d
 
 # The configuration stays: it is the admin's.
 uninstall:

@@ -33,6 +33,9 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTED)
 
 $(BUILD)/tests/unit/%.o: ALL_CFLAGS += -Ipam_ibmiam/broker
 
+# On a clock of its own.
+$(BUILD)/tests/unit/test_limit: ALL_LDFLAGS += -Wl,--wrap=clock_gettime
+
 $(BUILD)/tests/module/%: $(BUILD)/tests/module/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -o $@ $^ -lpam -ldl -lpthread

@@ -1,6 +1,7 @@
 /* A broker that stays.  See resident.h. */
 #include "resident.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -221,6 +222,20 @@ static void share_descriptors(struct server *server)
 	server->watch_fd_max = most / 2 < clients + IAM_FDS_MAX ? most / 2 : most - clients - IAM_FDS_MAX;
 }
 
+/* It was read as root.  Later it must be readable for whom the broker is now. */
+static void warn_of_unreadable(const char *config)
+{
+	static const char *const suffixes[] = { "", ".d" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		(void)snprintf(path, sizeof path, "%s%s", config, suffixes[i]);
+		if (access(path, R_OK) != 0 && errno == EACCES)
+			log_line(LOG_WARNING, "uid %u cannot read %s: changes take effect only by a restart of "
+				 "the broker; give its group to " SANDBOX_USER " (chgrp)", getuid(), path);
+	}
+}
+
 static bool start(struct resident *r, char *why, size_t why_len)
 {
 	char note[SANDBOX_NOTE_MAX] = "";
@@ -247,6 +262,7 @@ static bool start(struct resident *r, char *why, size_t why_len)
 	log_line(LOG_NOTICE, "ibmiam-broker " IBMIAM_VERSION " listens%s%s%s%s",
 		 r->options->listen ? " at " : "", r->options->listen ? r->options->listen : "",
 		 note[0] ? "; " : "", note);
+	warn_of_unreadable(r->options->config);
 	return true;
 }
 

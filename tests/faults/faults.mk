@@ -12,16 +12,18 @@ WRAP_LIBC := malloc calloc realloc strdup asprintf __asprintf_chk fmemopen open 
 	read __read_chk getrandom mmap munmap mlock madvise socketpair socket connect getsockopt send recvmsg poll __poll_chk signalfd \
 	waitpid _Fork execve dup2 chdir setrlimit getrlimit prctl syscall
 WRAP_BROKER := cfg_init cfg_parse_fp curl_easy_init curl_multi_init curl_easy_setopt curl_slist_append \
-	curl_multi_add_handle curl_multi_perform curl_multi_poll curl_multi_info_read iam_request_token \
+	curl_multi_add_handle curl_multi_perform curl_multi_poll curl_multi_info_read iam_begin iam_wait iam_cancel log_line \
 	getpwnam setgroups setresgid setresuid getresuid seccomp_init seccomp_rule_add seccomp_load \
-	free cJSON_InitHooks curl_global_init_mem
+	free cJSON_InitHooks curl_global_init_mem \
+	epoll_create1 epoll_ctl epoll_wait accept4 recv __recv_chk tsearch HMAC
 WRAP_PAM := pam_set_data pam_get_user pam_modutil_getpwnam pam_putenv pam_prompt pam_syslog
 
 inject = $(patsubst %,$(BUILD)/tests/faults/%.o,$(1))
 
 check-built: $(FAULT_TESTS) $(FAULT_MODULE)
 
-$(BUILD)/tests/faults/test_broker: $(call inject,test_broker inject wraps wraps_broker) $(TESTED)
+$(addprefix $(BUILD)/tests/faults/,test_broker test_server): $(BUILD)/tests/faults/%: \
+		$(BUILD)/tests/faults/%.o $(call inject,inject wraps wraps_broker) $(TESTED)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(call wrap,$(WRAP_LIBC) $(WRAP_BROKER)) -o $@ $^ -lcmocka $(BROKER_LIBS)
 

@@ -49,6 +49,16 @@ void inject_off(void)
 	on = false;
 }
 
+void inject_pause(void)
+{
+	on = false;
+}
+
+void inject_resume(void)
+{
+	on = true;
+}
+
 const char *inject_fired(void)
 {
 	return *fired;

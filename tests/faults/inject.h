@@ -25,6 +25,10 @@ struct inject_plan {
 void inject_on(struct inject_plan plan);
 void inject_off(void);
 
+/* In between, for what the test itself does: nothing fails, nothing is counted. */
+void inject_pause(void);
+void inject_resume(void);
+
 /* The name of the function that failed, in whichever process, since inject_on(); or NULL. */
 const char *inject_fired(void);
 

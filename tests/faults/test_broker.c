@@ -2,88 +2,19 @@
  * The broker's parts while memory, files and libraries fail, one call at a time: whoever is
  * let in is let in rightly, every refusal has a reason, and nothing is left behind.
  */
-#include "unit_config.h"
-
-#include "sweep.h"
+#include "sweep_world.h"
 
 #include <curl/curl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "base64url.h"
 #include "deadline.h"
 #include "decision.h"
 #include "iam_message.h"
 #include "memory.h"
 #include "sandbox.h"
-#include "sweep_iam.h"
 #include "token.h"
-
-#define KEY "0123456789-0123456789-0123456789-0123456789a"
-#define IAM_ID "IBMid-550000ABCD"
-#define MAIN_FILE                                                                                   \
-	"endpoint = \"https://127.0.0.1:1/identity/token/\"\naccounts = { \"" UNIT_ACCOUNT "\" }\n" \
-	"client_id = \"me\"\nclient_secret = \"" UNIT_SECRET "\"\nscope = \"a b\"\n"                \
-	"user alice { iam_ids = { \"" IAM_ID "\" } }\n"
-#define SECOND_FILE                                                                  \
-	"accounts += { \"" UNIT_ACCOUNT2 "\" }\nissuer = { \"https://iss.example\" }\n" \
-	"user bob { iam_ids = { \"IBMid-2\" } services = { \"sshd\" } }\n"
-#define CLAIMS                                                                           \
-	"{\"iam_id\":\"" IAM_ID "\",\"iss\":\"https://iss.example\",\"exp\":4102444800," \
-	"\"account\":{\"valid\":true,\"bss\":\"" UNIT_ACCOUNT "\"},\"amr\":[\"pwd\"]}"
-
-static struct config good;       /* loaded while nothing failed */
-static char *good_text;          /* what it holds */
-static char body[4096];          /* IAM's answer */
-static char good_token[2048];    /* in it */
-
-static int make_files(void **state)
-{
-	struct secret jwt = { 0 };
-	char why[2048];
-
-	if (unit_folder_make(state) != 0)
-		return -1;
-	unit_write("ibmiam.conf", 0600, UNIT_BYTES(MAIN_FILE));
-	unit_mkdir("ibmiam.conf.d", 0700);
-	unit_write("ibmiam.conf.d/10.conf", 0600, UNIT_BYTES(SECOND_FILE));
-	unit_write("ibmiam.conf.d/20.conf", 0600, "", 0);
-	if (!unit_config_load(&good, why))
-		return -1;
-	good_text = unit_config_text(&good);
-	if (!secret_init(&jwt, 2048) || !secret_append(&jwt, UNIT_BYTES("e30.")) ||
-	    !base64url_encode(UNIT_BYTES(CLAIMS), &jwt) ||
-	    !secret_append(&jwt, ".c2lnbmF0dXJl", sizeof ".c2lnbmF0dXJl"))
-		return -1;
-	(void)snprintf(good_token, sizeof good_token, "%s", jwt.data);
-	secret_free(&jwt);
-	(void)snprintf(body, sizeof body, "{\"access_token\":\"%s\",\"token_type\":\"Bearer\","
-		       "\"expiration\":4102444800}", good_token);
-	return 0;
-}
-
-static int remove_files(void **state)
-{
-	config_free(&good);
-	free(good_text);
-	return unit_folder_remove(state);
-}
-
-bool sweep_iam_answer(const char *key, struct iam_answer *ret)
-{
-	*ret = (struct iam_answer){ .fault_result = IBMIAM_UNAVAILABLE, .fault = "no answer" };
-	if (strcmp(key, KEY) != 0 || !secret_init(&ret->body, IAM_BODY_MAX) ||
-	    !secret_append(&ret->body, body, strlen(body)))
-		return false;
-	ret->http_status = 200;
-	return true;
-}
-
-static enum sweep_outcome wrong(char why[2048], const char *text)
-{
-	(void)snprintf(why, 2048, "%s", text);
-	return SWEEP_WRONG;
-}
+#include "unit_decide.h"
 
 static enum sweep_outcome load(struct inject_plan plan, char why[2048])
 {
@@ -128,55 +59,20 @@ static enum sweep_outcome load_bad(struct inject_plan plan, char why[2048])
 	return strstr(why, "30.conf:1: ") ? SWEEP_RIGHT : SWEEP_REFUSED;
 }
 
-static bool has(const struct wire_reply *r, const char *entry)
-{
-	for (const char *e = NULL;
-	     (e = wire_list_next(r->environment, r->environment_len, e)) != NULL;)
-		if (strcmp(e, entry) == 0)
-			return true;
-	return false;
-}
-
-/* Everything that a host would act on. */
-static enum sweep_outcome judge(const struct wire_reply *r, char why[2048])
-{
-	char bearer[2100], token[2100];
-	SECRET_AUTO(message);
-	unsigned int entries = 0;
-
-	(void)snprintf(why, 2048, "%s", r->reason ? r->reason : "");
-	if (!secret_init(&message, WIRE_MESSAGE_MAX) ||
-	    wire_encode(&wire_reply_message, r, &message))
-		return wrong(why, "the reply cannot be sent");
-	if (strstr(why, KEY) || strstr(why, good_token))
-		return wrong(why, "the reason holds a secret");
-	if (r->result != IBMIAM_ALLOWED)
-		return r->environment ? wrong(why, "refused, but with an environment") : SWEEP_REFUSED;
-	for (const char *e = NULL; (e = wire_list_next(r->environment, r->environment_len, e));)
-		entries++;
-	(void)snprintf(bearer, sizeof bearer, "IC_IAM_TOKEN=Bearer %s", good_token);
-	(void)snprintf(token, sizeof token, "IBMIAM_TOKEN=%s", good_token);
-	if (!has(r, bearer) || !has(r, token) || !has(r, "IBMIAM_IAM_ID=" IAM_ID) ||
-	    !has(r, "IBMIAM_ACCOUNT_ID=" UNIT_ACCOUNT) ||
-	    !has(r, "IBMIAM_TOKEN_EXPIRATION=4102444800") || entries != 5 ||
-	    strcmp(r->iam_id, IAM_ID) != 0 || strcmp(r->account, UNIT_ACCOUNT) != 0 ||
-	    r->http_status != 200 || r->export_to != WIRE_EXPORT_OWN)
-		return wrong(why, "allowed, but not rightly");
-	return SWEEP_RIGHT;
-}
-
 static enum sweep_outcome decide(struct inject_plan plan, char why[2048])
 {
 	static const struct wire_request request = { .user = "alice", .service = "sshd",
 						     .key = KEY, .uid = 1000 };
+	struct iam *iam = iam_new();
 	struct decision d;
 	enum sweep_outcome outcome;
 
 	inject_on(plan);
-	decision_make(&d, &good, &request, -1, deadline_now_ms() + 5000);
+	unit_decide(&d, iam, &good, &request, deadline_now_ms() + 5000);
 	inject_off();
 	outcome = judge(&d.reply, why);
 	decision_free(&d);
+	iam_free(iam);
 	return outcome;
 }
 
@@ -185,11 +81,12 @@ static enum sweep_outcome decide_no(struct inject_plan plan, char why[2048])
 {
 	static const struct wire_request request = { .user = "bob", .service = "sshd",
 						     .key = KEY, .uid = 1000 };
+	struct iam *iam = iam_new();
 	struct decision d;
 	enum sweep_outcome outcome;
 
 	inject_on(plan);
-	decision_make(&d, &good, &request, -1, deadline_now_ms() + 5000);
+	unit_decide(&d, iam, &good, &request, deadline_now_ms() + 5000);
 	inject_off();
 	outcome = judge(&d.reply, why);
 	if (d.reply.result == IBMIAM_DENIED && outcome == SWEEP_REFUSED)
@@ -197,6 +94,7 @@ static enum sweep_outcome decide_no(struct inject_plan plan, char why[2048])
 	else if (d.reply.result == IBMIAM_ALLOWED)
 		outcome = wrong(why, "allowed with another's key");
 	decision_free(&d);
+	iam_free(iam);
 	return outcome;
 }
 
@@ -223,8 +121,8 @@ static enum sweep_outcome read_token(struct inject_plan plan, char why[2048])
 static bool same_lines(const struct curl_slist *list)
 {
 	static const char *const lines[] = {
-		"Content-Type: application/x-www-form-urlencoded", "Accept: application/json",
-		"Expect:", "X-Correlation-ID: id",
+		"Accept: application/json", "X-Correlation-ID: id",
+		"Content-Type: application/x-www-form-urlencoded", "Expect:",
 		"ibm-cloud-tenant: " UNIT_ACCOUNT "," UNIT_ACCOUNT2,
 	};
 	size_t n = 0;
@@ -237,6 +135,7 @@ static bool same_lines(const struct curl_slist *list)
 
 static enum sweep_outcome make_message(struct inject_plan plan, char why[2048])
 {
+	const struct iam_question question = { .kind = IAM_TOKEN, .api_key = "k \xc3\xbc" };
 	static const char want[] = "grant_type=urn%3Aibm%3Aparams%3Aoauth%3Agrant%2Dtype%3Aapikey"
 		"&apikey=k%20%C3%BC&response_type=cloud%5Fiam&scope=a%20b";
 	struct curl_slist *headers;
@@ -246,8 +145,8 @@ static enum sweep_outcome make_message(struct inject_plan plan, char why[2048])
 
 	inject_on(plan);
 	has_uuid = iam_message_uuid(uuid);
-	has_form = iam_message_form(&good, "k \xc3\xbc", &form);
-	headers = iam_message_headers(&good, "id");
+	has_form = iam_message_form(&good, &question, &form);
+	headers = iam_message_headers(&good, &question, "id");
 	inject_off();
 	right = (!has_uuid || strlen(uuid) == IAM_UUID_LEN) && (!headers || same_lines(headers)) &&
 		(!has_form || (form.len == sizeof want - 1 && memcmp(form.data, want, form.len) == 0));
@@ -261,23 +160,35 @@ static enum sweep_outcome make_message(struct inject_plan plan, char why[2048])
 }
 
 /* The real client and the real libcurl; nobody listens. */
+static bool ask_nobody(const struct iam_question *question, struct iam_answer *answer)
+{
+	struct iam *iam = iam_new();
+	bool answered = false;
+
+	if (!iam)
+		return false;
+	if (__real_iam_begin(iam, &good, question, deadline_now_ms() + 5000, answer, unit_answered, &answered))
+		while (!answered)
+			__real_iam_wait(iam, -1, 1000);
+	iam_free(iam);
+	return true;
+}
+
 static enum sweep_outcome ask_iam(struct inject_plan plan, char why[2048])
 {
-	struct iam_answer answer;
+	const struct iam_question question = { .kind = IAM_TOKEN, .api_key = KEY };
+	struct iam_answer answer = { 0 };
 	enum sweep_outcome outcome = SWEEP_REFUSED;
-	int host[2];
-	bool ok;
+	bool asked;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, host), 0);
 	inject_on(plan);
-	ok = __real_iam_request_token(&good, KEY, host[0], deadline_now_ms() + 5000, &answer);
+	asked = ask_nobody(&question, &answer);
 	inject_off();
-	(void)close(host[0]);
-	(void)close(host[1]);
-	(void)snprintf(why, 2048, "%s", answer.fault);
-	if (ok || answer.http_status != 0 || answer.body.len != 0)
+	(void)snprintf(why, 2048, "%s", asked ? answer.fault : "no client");
+	if (answer.http_status != 0 || answer.body.len != 0)
 		outcome = wrong(why, "an answer of nobody's");
-	else if (answer.fault_result != IBMIAM_UNAVAILABLE && answer.fault_result != IBMIAM_BROKER_ERROR)
+	else if (asked && answer.fault_result != IBMIAM_UNAVAILABLE &&
+		 answer.fault_result != IBMIAM_BROKER_ERROR)
 		outcome = wrong(why, "neither an outage nor this host's trouble");
 	else if (strstr(why, KEY) || strstr(why, UNIT_SECRET))
 		outcome = wrong(why, "the reason holds a secret");
@@ -441,8 +352,7 @@ static const struct scenario {
 	{ "decision about another's key", decide_no, INJECT_ERROR, 0, 35 },
 	{ "token_read", read_token, INJECT_ERROR, 0, 30 },
 	{ "iam_message", make_message, INJECT_ERROR, 0, 7 },
-	{ "iam_request_token", ask_iam, INJECT_ERROR, 0, 50 },
-	{ "iam_request_token, interrupted", ask_iam, INJECT_INTERRUPT, 0, 1 },
+	{ "iam_begin", ask_iam, INJECT_ERROR, 0, 50 },
 	{ "sandbox_enter", enter_sandbox, INJECT_ERROR, 1, 100 },
 	{ "wire", send_around, INJECT_ERROR, 0, 6 },
 };

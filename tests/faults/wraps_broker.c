@@ -4,16 +4,28 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <malloc.h>
+#include <openssl/hmac.h>
 
 #include <grp.h>
 #include <pwd.h>
+#include <search.h>
 #include <seccomp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "iam.h"
 #include "inject.h"
+#include "log.h"
 #include "sweep_iam.h"
+
+enum { LOG_MAX = 1024 };
+
+void *__real_mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset);
 
 #define WRAP(type, name, failure, parameters, arguments)         \
 	type __real_##name parameters;                           \
@@ -47,6 +59,20 @@ WRAP(CURLMcode, curl_multi_poll, CURLM_OUT_OF_MEMORY,
      (multi, fds, n, timeout, ret))
 WRAP(CURLMsg *, curl_multi_info_read, NULL, (CURLM *multi, int *left), (multi, left))
 
+/* The loop's. */
+WRAP(int, epoll_create1, -1, (int flags), (flags))
+WRAP(int, epoll_ctl, -1, (int set, int op, int fd, struct epoll_event *e), (set, op, fd, e))
+WRAP(int, epoll_wait, -1, (int set, struct epoll_event *e, int n, int ms), (set, e, n, ms))
+WRAP(int, accept4, -1, (int fd, struct sockaddr *a, socklen_t *len, int flags), (fd, a, len, flags))
+WRAP(ssize_t, recv, -1, (int fd, void *buf, size_t len, int flags), (fd, buf, len, flags))
+WRAP(ssize_t, __recv_chk, -1, (int fd, void *buf, size_t len, size_t size, int flags),
+     (fd, buf, len, size, flags))
+WRAP(void *, tsearch, NULL, (const void *key, void **root, int (*compare)(const void *, const void *)),
+     (key, root, compare))
+WRAP(unsigned char *, HMAC, NULL,
+     (const EVP_MD *md, const void *key, int key_len, const unsigned char *d, size_t n,
+      unsigned char *ret, unsigned int *len), (md, key, key_len, d, n, ret, len))
+
 /* The sandbox's. */
 WRAP(struct passwd *, getpwnam, NULL, (const char *name), (name))
 WRAP(int, setgroups, -1, (size_t n, const gid_t *groups), (n, groups))
@@ -71,16 +97,79 @@ int __wrap_seccomp_rule_add(scmp_filter_ctx filter, uint32_t action, int call, u
 	return seccomp_rule_add_array(filter, action, call, n, args);
 }
 
-/* decision.c's: IAM's answer without a network. */
-bool __wrap_iam_request_token(const struct config *config, const char *key, int host_fd,
-			      int64_t deadline_ms, struct iam_answer *ret);
-bool __wrap_iam_request_token(const struct config *config, const char *key, int host_fd,
-			      int64_t deadline_ms, struct iam_answer *ret)
+/* IAM's answer without a network: there at the next wait. */
+static struct {
+	void (*done)(void *arg);
+	void *arg;
+} pending;
+
+struct iam_exchange *__wrap_iam_begin(struct iam *iam, const struct config *config,
+				      const struct iam_question *question, int64_t deadline_ms,
+				      struct iam_answer *answer, void (*done)(void *arg), void *arg);
+struct iam_exchange *__wrap_iam_begin(struct iam *iam, const struct config *config,
+				      const struct iam_question *question, int64_t deadline_ms,
+				      struct iam_answer *answer, void (*done)(void *arg), void *arg)
 {
+	(void)iam;
 	(void)config;
-	(void)host_fd;
 	(void)deadline_ms;
-	return sweep_iam_answer(key, ret);
+	if (pending.done || !sweep_iam_answer(question, answer))
+		return NULL;
+	pending.done = done;
+	pending.arg = arg;
+	return (struct iam_exchange *)(void *)&pending;
+}
+
+void __wrap_iam_wait(struct iam *iam, int fd, int timeout_ms);
+void __wrap_iam_wait(struct iam *iam, int fd, int timeout_ms)
+{
+	void (*done)(void *) = pending.done;
+
+	pending.done = NULL;
+	if (done)
+		done(pending.arg);
+	else
+		__real_iam_wait(iam, fd, timeout_ms);
+}
+
+void __wrap_iam_cancel(struct iam_exchange *exchange);
+void __wrap_iam_cancel(struct iam_exchange *exchange)
+{
+	if (exchange == (struct iam_exchange *)(void *)&pending)
+		pending.done = NULL;
+	else
+		__real_iam_cancel(exchange);
+}
+
+/* The log, where the test sees it. */
+static char *logged;
+
+static void __attribute__((constructor)) share_log(void)
+{
+	logged = __real_mmap(NULL, LOG_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (logged == MAP_FAILED)
+		abort();
+}
+
+const char *sweep_logged(void)
+{
+	return logged;
+}
+
+void sweep_forget_log(void)
+{
+	logged[0] = '\0';
+}
+
+void __wrap_log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void __wrap_log_line(int priority, const char *format, ...)
+{
+	va_list ap;
+
+	(void)priority;
+	va_start(ap, format);
+	(void)vsnprintf(logged, LOG_MAX, format, ap);
+	va_end(ap);
 }
 
 struct sweep_allocators sweep_allocators;

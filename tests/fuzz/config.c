@@ -62,6 +62,20 @@ static void check_scalar(const char *key, const char *value)
 	MUST(!value || !config_value_fault(key, value));
 }
 
+/* Put together again it is what was written. */
+static void check_profile(struct config_profile p)
+{
+	char text[2048];
+
+	MUST(!p.value == (p.kind == CONFIG_PROFILE_NONE));
+	MUST(!p.account == (p.kind != CONFIG_PROFILE_NAME));
+	if (!p.value)
+		return;
+	(void)snprintf(text, sizeof text, "%s%s%s", p.value, p.account ? "@" : "",
+		       p.account ? p.account : "");
+	MUST(strlen(text) == sizeof text - 1 || !config_value_fault("trusted_profile", text));
+}
+
 static void check_blocks(const struct config *c)
 {
 	const struct config_block *b;
@@ -76,6 +90,7 @@ static void check_blocks(const struct config *c)
 		check_list("services", user.services);
 		check_list("access_groups", user.access_groups);
 		check_list("environment", user.environment);
+		check_profile(user.trusted_profile);
 	}
 	for (b = config_store_first(c->store, CONFIG_SERVICE); b; b = b->next) {
 		MUST(!config_value_fault("service", b->title));
@@ -85,6 +100,7 @@ static void check_blocks(const struct config *c)
 		check_list("networks", service.networks);
 		check_list("access_groups", service.access_groups);
 		check_list("environment", service.environment);
+		check_profile(service.trusted_profile);
 	}
 	for (b = config_store_first(c->store, CONFIG_DOMAIN); b; b = b->next) {
 		MUST(!config_value_fault("email_domain", b->title) && config_has_domains(c));
@@ -93,6 +109,7 @@ static void check_blocks(const struct config *c)
 		check_list("services", domain.services);
 		check_list("access_groups", domain.access_groups);
 		check_list("environment", domain.environment);
+		check_profile(domain.trusted_profile);
 	}
 	MUST(!config_find_user(c, "no:body", &user) && config_list_len(user.iam_ids) == 0);
 	MUST(config_find_service(c, "NONE", &service) ==
@@ -115,15 +132,21 @@ static void check_config(const struct config *c)
 	check_list("issuer", c->issuer);
 	check_list("accounts", c->accounts);
 	check_list("environment", c->environment);
+	check_list("access_groups", c->access_groups);
+	check_profile(c->trusted_profile);
+	MUST(c->directory_key.data || config_list_len(c->access_groups) == 0);
+	MUST(c->rate_limit <= 1000000);
 	check_blocks(c);
 }
 
-/* One line that names the file, fit for the log and for a reply. */
-static void check_why(const char *why, size_t size)
+/* One line that names the file, or the one that a directory_key_file names, fit for the log and
+ * for a reply. */
+static void check_why(const char *why, size_t size, bool another_file)
 {
 	size_t len = strnlen(why, size);
+	bool named = strncmp(why, path, strlen(path)) == 0 && len > strlen(path);
 
-	MUST(len < size && strncmp(why, path, strlen(path)) == 0 && len > strlen(path));
+	MUST(len < size && (named || (another_file && why[0] == '/')));
 	for (size_t i = 0; i < len; i++)
 		MUST((unsigned char)why[i] >= ' ' && why[i] != 0x7f);
 }
@@ -138,6 +161,7 @@ static int free_descriptor(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	static const char key_file[] = "directory_key_file";
 	struct config c = { .minimum_uid = 4711 }, untouched = c;
 	const uint8_t *split = len > 0 ? memchr(data, '\f', len) : NULL;
 	size_t first_len = split ? (size_t)(split - data) : len;
@@ -162,7 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (ok)
 		check_config(&c);
 	else
-		check_why(why, sizeof why);
+		check_why(why, sizeof why, memmem(data, len, key_file, strlen(key_file)));
 	MUST(ok || memcmp(&c, &untouched, sizeof c) == 0);
 	MUST(free_descriptor() == fd);
 	MUST(!ok || mode == 0600 || !c.client_secret);

@@ -28,7 +28,7 @@ FOLDERS = ("common", "module", "broker", "tool")
 ENTRY_POINTS = {f"pam_sm_{name}" for name in ("authenticate", "setcred", "acct_mgmt", "open_session", "close_session",
                                               "chauthtok")}
 NEEDED = {MODULE: {"libpam.so.0", "libc.so.6"},
-          BROKER: {"libcurl.so.4", "libcjson.so.1", "libconfuse.so.2", "libseccomp.so.2", "libc.so.6"},
+          BROKER: {"libcrypto.so.3", "libcurl.so.4", "libcjson.so.1", "libconfuse.so.2", "libseccomp.so.2", "libc.so.6"},
           TOOL: {"libc.so.6"}}
 SIZE_MAX = 64 * 1024
 
@@ -63,7 +63,7 @@ BANNED = """
 """.split()
 # And what the broker promises not to do besides: run programs, trust an environment, write files.
 NOT_IN_THE_BROKER = """
-    getenv secure_getenv execve execv execvp execvpe execl execlp execle fexecve fork vfork
+    secure_getenv execve execv execvp execvpe execl execlp execle fexecve fork vfork
     posix_spawn posix_spawnp creat mkstemp open_memstream rename link symlink mkdir truncate ftruncate
 """.split()
 # The command asks the broker and nobody else, runs one program in its own place, and reads one variable.
@@ -225,6 +225,11 @@ class Layout(unittest.TestCase):
             self.assertEqual(found, {"common/client.c": {"socket", "connect"}})
             client = (SOURCES / "common/client.c").read_text()
             self.assertEqual(re.findall(r"\bsocket\((\w+)", client), ["AF_UNIX"])
+        with self.subTest("the broker's environment"):  # nothing but what systemd says of its socket
+            self.assertEqual(self.offenders(lambda path: calls(path, ["getenv"]), "broker"),
+                             {"broker/listener.c": {"getenv"}})
+            found = re.findall(r'getenv\("(\w+)"\)', (SOURCES / "broker/listener.c").read_text())
+            self.assertEqual(found, ["LISTEN_PID", "LISTEN_FDS"])
         for what, folders, names in [("a host's own", ("common", "module"), NOT_IN_A_HOST),
                                      ("the broker's promises", ("broker",), NOT_IN_THE_BROKER),
                                      ("the command's promises", ("tool",), NOT_IN_THE_TOOL + ["socket", "connect"]),

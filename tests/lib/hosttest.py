@@ -39,10 +39,10 @@ class Seen:
         return environment(self.out)
 
 
-def begin() -> Machine:
+def begin(*iam_options: str) -> Machine:
     if sandbox.available():
         suite.skip_all(sandbox.available())
-    return Machine(sandbox.enter())
+    return Machine(sandbox.enter(), *iam_options)
 
 
 def rule(machine: Machine, user: str, key: str, more: str = "") -> str:

@@ -109,7 +109,7 @@ class Iam:
 
 
 class Machine:
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, *iam_options: str) -> None:
         self.scratch = scratch
         self.log, self.sshds = Log(), []
         self.passwords = {name: secrets.token_urlsafe(12) for name in ("alice", "bob", "carol", "root")}
@@ -117,7 +117,7 @@ class Machine:
         Path("/etc/hosts").write_text("127.0.0.1 localhost\n127.0.0.1 sandbox\n")
         shutil.rmtree(f"{CONFIG}.d", ignore_errors=True)  # the host's own must not matter here
         install()
-        self.iam = Iam(scratch / "iam")
+        self.iam = Iam(scratch / "iam", *iam_options)
         self.leaks = Leaks({f"key {name}": key for name, key in self.iam.keys.items()}
                            | {f"password of {name}": word for name, word in self.passwords.items()}
                            | {"the client secret": self.iam.ready["client"]["client_secret"]})
@@ -157,6 +157,7 @@ class Machine:
         top = "".join(f"{key} = {value}\n" for key, value in keys.items() if value)
         users = "".join(f'user {name} {{ iam_ids = {{ "{ids[name]}" }} }}\n' for name in ("alice", "bob", "deploy"))
         write(CONFIG, top + users + text, 0o640)
+        os.chown(CONFIG, 0, USERS["_ibmiam"])  # a resident broker reads it again
 
     def pam(self, service: str, *lines: str) -> None:
         write(Path("/etc/pam.d", service), "".join(line + "\n" for line in lines))

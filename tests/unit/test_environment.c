@@ -20,7 +20,13 @@ static const struct judged {
 	{ "no value", "A=", NULL },
 	{ "another equals sign", "A=b=c", NULL },
 	{ "all kinds of letters", "_aZ9=x", NULL },
-	{ "all placeholders", "A=%{token}%{expiration}%{iam_id}%{account}", NULL },
+	{ "all placeholders", "A=%{token}%{expiration}%{iam_id}%{account}%{profile}", NULL },
+	{ "variable of the module", "IBMIAM_SESSION=x",
+	  "sets a variable that the module keeps for itself; choose another name" },
+	{ "the module's other variable", "PAM_IBMIAM_STASH=",
+	  "sets a variable that the module keeps for itself; choose another name" },
+	{ "longer than the module's", "IBMIAM_SESSIONS=x", NULL },
+	{ "plural of a placeholder", "A=%{profiles}", no_placeholder },
 	{ "percent sign", "A=100%%", NULL },
 	{ "percent sign before a brace", "A=%%{token}", NULL },
 	{ "UTF-8", "A=caf\xc3\xa9", NULL },
@@ -104,8 +110,10 @@ static const struct rendered {
 	{ "largest expiration", "E=%{expiration}", NULL, INT64_MAX, "E=9223372036854775807" },
 	{ "iam_id", "I=%{iam_id}", NULL, 0, "I=IBMid-1" },
 	{ "account", "C=%{account}", NULL, 0, "C=0123" },
-	{ "all, side by side", "A=%{account}%{iam_id}%{account}", NULL, 0, "A=0123IBMid-10123" },
+	{ "side by side", "A=%{account}%{iam_id}%{account}", NULL, 0, "A=0123IBMid-10123" },
 	{ "text around it", "A=<%{account}>", NULL, 0, "A=<0123>" },
+	{ "no profile", "P=%{profile}", NULL, 0, "P=" },
+	{ "no profile, text around it", "P=<%{profile}>%{account}", NULL, 0, "P=<>0123" },
 	{ "percent sign", "A=100%%", NULL, 0, "A=100%" },
 	{ "percent sign before a brace", "A=%%{token}", NULL, 0, "A=%{token}" },
 	{ "two percent signs", "A=%%%%", NULL, 0, "A=%%" },
@@ -133,6 +141,18 @@ static void template_is_rendered(void **state)
 	assert_string_equal(out.data + 8, r->text);
 }
 
+static void profile_is_rendered(void **state)
+{
+	struct environment_values v = values;
+	SECRET_AUTO(out);
+
+	(void)state;
+	v.profile = "Profile-%{token}"; /* of an assumed profile: a value like all others */
+	assert_true(secret_init(&out, 100));
+	assert_true(environment_render("P=<%{profile}>%{account}", &v, &out));
+	assert_string_equal(out.data, "P=<Profile-%{token}>0123");
+}
+
 static void rendering_fits_or_fails(void **state)
 {
 	static const size_t need = sizeof "T=Bearer eyJ.x.y";
@@ -157,6 +177,7 @@ int main(void)
 	UNIT_TEST(&s, template_has_a_limit);
 	UNIT_ROWS(&s, names_are_compared, names);
 	UNIT_ROWS(&s, template_is_rendered, rendered);
+	UNIT_TEST(&s, profile_is_rendered);
 	UNIT_TEST(&s, rendering_fits_or_fails);
 	return unit_run(&s, "environment");
 }

@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+"""How a resident broker begins and ends: by hand, by systemd, twice at once, after a crash, for an ordinary user."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).absolute().parent.parent / folder) for folder in ("lib", "module", "resident")]
+sys.dont_write_bytecode = True
+
+import suite  # noqa: E402
+from machine import CONFIG, TIMEOUT_S, until, write  # noqa: E402
+from service import (ALLOWED, COMMAND, GONE, NO_BROKER, OK, PROGRAM, SOCKET, USERS, Broker, ServiceTest,  # noqa: E402
+                     authenticate, begin, drop, token)
+from wire import DENIED  # noqa: E402
+
+machine = ServiceTest.machine = begin()
+keys = machine.iam.keys
+ALICE = USERS["alice"]
+
+
+class Life(ServiceTest):
+    def setUp(self):
+        machine.configure()
+        machine.pam("life", "auth required pam_ibmiam.so", "session required pam_ibmiam.so")
+        self.brokers = []
+        self.addCleanup(lambda: [broker.end(signal.SIGKILL) for broker in self.brokers])
+
+    def start(self, *options: str, **more) -> Broker:
+        self.brokers.append(Broker(machine, *options, **more))
+        self.broker = self.brokers[-1]
+        return self.broker
+
+    def assert_logs_in(self) -> None:
+        """By whichever broker there is."""
+        done = machine.run("pamtester", "life", "alice", "authenticate", "open_session", "close_session",
+                           answer=keys["alice"] + "\n")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_stop(self):
+        for number in signal.SIGTERM, signal.SIGINT:
+            with self.subTest(number.name):
+                broker = self.start()
+                handle = broker.hold("alice", keys["alice"])
+                waiting = broker.client().send(authenticate("alice", keys["fault_hang"]))
+                until(lambda: any(r["key"] == "fault_hang" for r in machine.iam.requests()), "somebody waits for IAM")
+                self.assertEqual(broker.end(number), 0)
+                self.assertIsNone(waiting.receive(), "closed: his login runs one-shot")
+                waiting.socket.close()
+                self.assertRegex(broker.log, rf'dropped session={handle[:8]} user=alice reason="the broker stops"')
+                self.assertRegex(broker.log, r"<5>ibmiam-broker stops\n")
+                self.assert_logs_in()
+                self.assert_exit(self.command("token", handle=handle), NO_BROKER, "no broker")
+                self.start()
+                self.assert_exit(self.command("token", handle=handle), GONE, "no credential")
+                self.broker.end()
+
+    def test_two_at_once(self):
+        for turn in range(5):
+            first, second = self.start(waits=False), self.start(waits=False)
+            until(lambda: None in {first.process.poll(), second.process.poll()} and
+                  {1} & {first.process.poll(), second.process.poll()}, "one of them gives up")
+            winner, loser = (first, second) if first.process.poll() is None else (second, first)
+            winner.wait("listens at")
+            self.assertEqual(loser.log, f"<3>ibmiam-broker cannot start: another broker listens at {SOCKET}\n")
+            self.assert_result(winner.ask(authenticate("alice", keys["alice"])), ALLOWED)
+            winner.end(signal.SIGKILL)
+            with self.subTest("a third takes over what the dead one has left", turn=turn):
+                third = self.start()
+                self.assert_result(third.ask(authenticate("alice", keys["alice"])), ALLOWED)
+                third.end()
+
+    def test_idle_exit(self):
+        broker = self.start("--idle-exit", "1")
+        handle = broker.hold("alice", keys["alice"])
+        with self.assertRaises(subprocess.TimeoutExpired):
+            broker.process.wait(2)
+        self.assert_result(broker.ask(drop(handle)), ALLOWED)
+        self.assertEqual(broker.process.wait(TIMEOUT_S), 0)
+        self.assertRegex(broker.log, "<5>ibmiam-broker stops\n$")
+
+    def test_cannot_start(self):
+        long = "/run/" + "x" * 120
+        bad = machine.scratch / "bad.conf"
+        write(bad, "nonsense\n", 0o640)
+        file = machine.scratch / "in-the-way"
+        file.write_text("precious")
+        for what, path, config, said in [
+                ("no folder", Path("/run/nowhere/s"), CONFIG, "cannot lock /run/nowhere/s.lock: No such file"),
+                ("a long path", Path(long), CONFIG, "too long for a socket's path"),
+                ("a file there", file, CONFIG, f"cannot listen at {file}: Address already in use"),
+                ("a bad configuration", SOCKET, bad, f"{bad}:1: "),
+                ("none", SOCKET, Path("/nonexistent.conf"), "/nonexistent.conf.*No such file")]:
+            with self.subTest(what):
+                done = subprocess.run([PROGRAM, "--config", config, "--listen", path], capture_output=True, text=True,
+                                      timeout=TIMEOUT_S)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertRegex(done.stderr, rf"^<3>ibmiam-broker cannot start: .*{said}.*\n$")
+        self.assertEqual(file.read_text(), "precious")
+
+    def test_usage(self):
+        for arguments in (), ("--config", "x"), ("--config", CONFIG, "--listen", "x"), ("--config", CONFIG, "x"), \
+                ("--config", CONFIG, "--idle-exit", "soon"), ("--config", CONFIG, "--idle-exit", "-1"):
+            with self.subTest(arguments):
+                done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                                      timeout=TIMEOUT_S)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertIn("usage: ibmiam-broker", done.stderr)
+
+    def activate(self, path: Path, *options: str, kind: str = "--seqpacket") -> subprocess.Popen:
+        """systemd-socket-activate, which becomes the broker at the first connection; what they say goes to its log."""
+        path.parent.mkdir(mode=0o755, exist_ok=True)
+        path.unlink(missing_ok=True)
+        self.file = machine.scratch / f"activated{kind}-{path.name}.log"
+        with open(self.file, "wb") as log:
+            process = subprocess.Popen(["systemd-socket-activate", kind, "-l", path, PROGRAM, "--config", CONFIG, *options],
+                                       stdin=subprocess.DEVNULL, stderr=log, cwd="/")
+        self.addCleanup(process.kill)
+        until(path.exists, "it listens")
+        return process
+
+    def test_activation(self):
+        process = self.activate(SOCKET, "--idle-exit", "1")
+        SOCKET.chmod(0o666)  # as the socket unit says
+        self.assert_logs_in()
+        self.assertEqual(process.wait(TIMEOUT_S), 0)  # idle
+        self.assertRegex(self.file.read_text(), r"(?s)ibmiam-broker [\d.]+ listens\n.*adopted.*dropped.*stops\n")
+        self.assert_logs_in()  # nobody listens any more
+
+    def test_activation_with_another_kind_of_socket(self):
+        path = machine.scratch / "stream.sock"
+        process = self.activate(path, kind="--fdname=x")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            self.assertEqual(process.wait(TIMEOUT_S), 1)
+        self.assertRegex(self.file.read_text(), "<3>ibmiam-broker cannot start: .*ListenSequentialPacket=")
+
+    def test_an_ordinary_users_own(self):
+        """It serves him as root's serves root, and nobody else gives it a key."""
+        home = Path("/home/alice")
+        config, path = home / "ibmiam.conf", home / "broker.sock"
+        write(config, CONFIG.read_text(), 0o600)
+        home.chmod(0o755)
+        os.chown(config, ALICE, ALICE)
+        broker = self.start(path=path, config=config, user="alice")
+        self.assert_result(broker.ask(authenticate("bob", keys["bob"]), ALICE), ALLOWED)
+        self.assert_result(broker.ask(authenticate("bob", keys["bob"], uid=USERS["deploy"]), USERS["deploy"]), DENIED)
+        login = machine.run(COMMAND, "login", "--socket", str(path), user="alice", answer=keys["alice"] + "\n")
+        self.assertEqual(login.returncode, 0, login.stderr + broker.log)
+        handle = re.search("[0-9a-f]{32}", login.stdout)[0]
+        self.assert_exit(machine.run(COMMAND, "token", "--socket", str(path), user="alice",
+                                     env={"IBMIAM_SESSION": handle}), OK)
+        self.assert_exit(machine.run(COMMAND, "login", "--socket", str(path), user="bob", answer=keys["bob"] + "\n"),
+                         NO_BROKER, "is not root")
+        self.assertEqual(broker.end(), 0)
+
+
+def tearDownModule():
+    machine.assert_clean()
+
+
+suite.main()

@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""What a resident broker keeps away: from IAM, from its users, and from itself."""
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).absolute().parent.parent / folder) for folder in ("lib", "module", "resident")]
+sys.dont_write_bytecode = True
+
+import suite  # noqa: E402
+from machine import until  # noqa: E402
+from service import ALLOWED, LATER, USERS, ServiceTest, authenticate, begin, token  # noqa: E402
+from wire import DENIED, KEY_REJECTED, THROTTLED, UNAVAILABLE  # noqa: E402
+
+TRIES = 30  # at once; limit.h
+OF_ONE, OF_USERS = 16, 128
+machine = ServiceTest.machine = begin()
+keys = machine.iam.keys
+ALICE, BOB = USERS["alice"], USERS["bob"]
+
+
+def wrong_key(number: int) -> str:
+    return f"this key is not known to anybody {number:08}"
+
+
+class Keys(ServiceTest):
+    def ask(self, user: str, key: str, **more):
+        return self.broker.ask(authenticate(user, keys.get(key, key), **more))
+
+    def test_a_rejected_key_is_not_asked_twice(self):
+        for key in "unknown", "disabled":
+            with self.subTest(key):
+                before = self.requests()
+                self.assert_result(self.ask("alice", key), KEY_REJECTED)
+                for user in "alice", "alice", "bob":
+                    self.assert_result(self.ask(user, key), KEY_REJECTED, "within the last minute")
+                self.assertEqual(self.requests(before), 1)
+
+    def test_only_what_iam_rejected_is_remembered(self):
+        for key in "mallory", "fault_html_502":
+            with self.subTest(key):
+                self.ask("alice", key)
+                before = self.requests()
+                self.ask("alice", key)
+                self.assertGreaterEqual(self.requests(before), 1)
+
+    def test_wrong_keys_throttle_their_user(self):
+        self.assert_result(self.ask("alice", "alice"), ALLOWED)
+        before = self.requests()
+        results = [self.ask("alice", wrong_key(i)).result for i in range(TRIES + 10)]
+        self.assertEqual(set(results[:TRIES]), {KEY_REJECTED})
+        self.assertEqual(results[-1], THROTTLED)
+        self.assertLess(self.requests(before), TRIES + 5)
+        with self.subTest("the key that was good before"):
+            self.assert_result(self.ask("alice", "alice"), ALLOWED)
+        with self.subTest("another good one of hers"):
+            self.assert_result(self.ask("alice", "custom"), THROTTLED, "too many wrong keys")
+        with self.subTest("another user"):
+            self.assert_result(self.ask("bob", "bob"), ALLOWED)
+        with self.subTest("as PAM says it"):
+            machine.pam("throttled", "auth required pam_ibmiam.so")
+            done = machine.run("pamtester", "throttled", "alice", "authenticate", answer=wrong_key(99) + "\n")
+            self.assertIn("Have exhausted maximum number of retries for service", done.stderr + done.stdout)
+        with self.subTest("as ibmiam says it"):
+            self.assert_exit(self.command("login", handle=None, answer=wrong_key(98) + "\n"), LATER, "too many")
+
+    def test_good_keys_of_others_throttle_too(self):
+        results = [self.ask("alice", "bob").result for _ in range(TRIES + 10)]
+        self.assertEqual((set(results[:TRIES]), results[-1]), ({DENIED}, THROTTLED))
+
+    def test_retry_after_holds_for_the_host(self):
+        before = self.requests()
+        self.assert_result(self.ask("alice", "fault_r429_retry_60"), UNAVAILABLE, "IAM asks for fewer requests")
+        self.assertEqual(self.requests(before), 1)
+        for user, key in ("alice", "alice"), ("bob", "bob"):
+            self.assert_result(self.ask(user, key), UNAVAILABLE, r"IAM has asked this host to wait for another \d+ s")
+        self.assertEqual(self.requests(before), 1)
+
+    def test_a_short_retry_after_is_waited_for(self):
+        before = self.requests()
+        with self.broker.client() as first, self.broker.client() as second:
+            first.send(authenticate("alice", keys["fault_r429_retry_1"]))
+            until(lambda: self.requests(before) == 1, "the first request")
+            second.send(authenticate("bob", keys["bob"]))
+            for client in first, second:
+                self.assert_result(client.receive(), ALLOWED)
+        self.assertEqual(self.requests(before), 3)
+
+    def test_rate_limit(self):
+        machine.configure(rate_limit="3")
+        before = self.requests()
+        results = [self.ask("alice", "alice").result for _ in range(6)]
+        self.assertEqual(results, [ALLOWED] * 3 + [THROTTLED] * 3)
+        self.assertEqual(self.requests(before), 3)
+
+
+class Connections(ServiceTest):
+    def open(self, uid: int, count: int) -> list:
+        clients = [self.broker.client(uid) for _ in range(count)]
+        self.addCleanup(lambda: [client.socket.close() for client in clients])
+        return [client for client in clients if client.is_welcome]
+
+    def test_of_one_uid(self):
+        self.assertEqual(len(self.open(ALICE, OF_ONE + 1)), OF_ONE)
+        with self.broker.client(BOB) as other:
+            self.assertTrue(other.is_welcome)
+
+    def test_they_are_given_back(self):
+        handle = self.broker.hold("alice", keys["alice"])
+        for client in self.open(ALICE, OF_ONE):
+            client.socket.close()
+        self.assert_result(self.broker.ask(token(handle), ALICE), ALLOWED)
+
+    def test_a_flood(self):
+        """Users together leave room for logins."""
+        welcome = sum(len(self.open(uid, OF_ONE + 4)) for uid in range(5000, 5020))
+        self.assertEqual(welcome, OF_USERS)
+        for _ in range(3):
+            self.assert_result(self.broker.ask(authenticate("alice", keys["alice"])), ALLOWED)
+        machine.pam("flooded", "auth required pam_ibmiam.so", "session required pam_ibmiam.so")
+        mark = self.broker.mark()
+        done = machine.run("pamtester", "flooded", "alice", "authenticate", "open_session", "close_session",
+                           answer=keys["alice"] + "\n")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.broker.wait("adopted", mark)
+
+
+def tearDownModule():
+    machine.assert_clean()
+
+
+suite.main()

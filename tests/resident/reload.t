@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+"""A resident broker and a configuration that changes under it: whoever edits the file need not say so."""
+import signal
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).absolute().parent.parent / folder) for folder in ("lib", "module", "resident")]
+sys.dont_write_bytecode = True
+
+import suite  # noqa: E402
+from hosttest import rule  # noqa: E402
+from machine import CONFIG, quoted, write  # noqa: E402
+from service import ALLOWED, USERS, Broker, ServiceTest, authenticate, begin, edit, token  # noqa: E402
+from wire import USER_UNKNOWN  # noqa: E402
+
+machine = ServiceTest.machine = begin()
+keys = machine.iam.keys
+REFUSED, READ = "the new configuration is refused, and the old one stays: ", "has been read anew"
+FOLDER = Path(f"{CONFIG}.d")
+
+
+class Reload(ServiceTest):
+    def setUp(self):
+        super().setUp()
+        self.good = CONFIG.read_text()
+        self.carols = self.good + rule(machine, "carol", "host")
+        while self.settle() > 0:  # a file that was just written is read once more
+            pass
+
+    def settle(self) -> int:
+        mark = self.broker.mark()
+        self.ask()
+        return len(self.broker.lines(READ, mark))
+
+    def ask(self, user: str = "carol", key: str = "host"):
+        return self.broker.ask(authenticate(user, keys[key]))
+
+    def hangup(self) -> None:
+        self.broker.process.send_signal(signal.SIGHUP)
+
+    def test_an_edit_takes_effect_at_the_next_request(self):
+        for _ in range(3):  # one right after the other
+            self.assert_result(self.ask(), USER_UNKNOWN)
+            edit(self.carols)
+            self.assert_result(self.ask(), ALLOWED)
+            edit(self.good)
+        with self.subTest("in place"):
+            write(CONFIG, self.carols, 0o640)
+            self.assert_result(self.ask(), ALLOWED)
+
+    def test_a_file_in_the_folder(self):
+        more = FOLDER / "carol.conf"
+        write(more, rule(machine, "carol", "host"))
+        self.assert_result(self.ask(), ALLOWED)
+        more.unlink()
+        self.assert_result(self.ask(), USER_UNKNOWN)
+
+    def test_hangup(self):
+        mark = self.broker.mark()
+        self.hangup()
+        self.broker.wait(READ, mark)
+        self.assert_result(self.ask("alice", "alice"), ALLOWED)
+
+    def test_sessions_and_the_connection_outlive_it(self):
+        handle = self.broker.hold("alice", keys["alice"])
+        connections = len(set(r["connection"] for r in machine.iam.requests()))
+        edit(self.carols)
+        self.assert_result(self.ask(), ALLOWED)
+        self.assert_result(self.broker.ask(token(handle), USERS["alice"]), ALLOWED)
+        self.assertEqual(len(set(r["connection"] for r in machine.iam.requests())), connections)
+
+    def test_a_bad_one(self):
+        """It is refused whole and once; the old one goes on; SIGHUP says it again; a good one takes effect."""
+        mark = self.broker.mark()
+        edit(self.carols + "minimum_uid = many\n")
+        for _ in range(5):
+            self.assert_result(self.ask(), USER_UNKNOWN)
+            self.assert_result(self.ask("alice", "alice"), ALLOWED)
+        found = self.broker.lines(REFUSED, mark)
+        self.assertEqual(len(found), 1, self.broker.log)
+        self.assertRegex(found[0], rf"^<3>.*{CONFIG}:\d+: .*minimum_uid")
+        mark = self.broker.mark()
+        self.hangup()
+        self.broker.wait(REFUSED, mark)
+        mark = self.broker.mark()
+        edit(self.carols)
+        self.hangup()
+        self.broker.wait(READ, mark)
+        self.assert_result(self.ask(), ALLOWED)
+
+    def test_what_needs_a_restart(self):
+        for what, change in {
+                "ca_path": self.carols.replace(machine.iam.ready["ca_path"], "/etc/ssl/certs"),
+                "ca_file": self.carols + f'ca_file = {quoted(machine.iam.ready["ca_file"])}\n',
+                "port": self.carols.replace(machine.iam.urls["good"], machine.iam.urls["no_listen"])}.items():
+            with self.subTest(what):
+                mark = self.broker.mark()
+                edit(change)
+                self.hangup()
+                self.assertRegex(self.broker.wait(REFUSED, mark), "restart the broker")
+                self.assert_result(self.ask(), USER_UNKNOWN)
+        with self.subTest("the same ones after all"):
+            edit(self.carols)
+            self.hangup()
+            self.assert_result(self.ask(), ALLOWED)
+
+    def test_a_folder_that_it_may_not_read(self):
+        """It is root that reads it at the start, and somebody else later: said before it matters."""
+        self.assertNotIn("cannot read", self.broker.log)
+        self.end()
+        CONFIG.chmod(0o600)
+        self.addCleanup(FOLDER.chmod, FOLDER.stat().st_mode & 0o777)
+        FOLDER.chmod(0o700)
+        self.broker = Broker(machine)
+        for path in CONFIG, FOLDER:
+            self.broker.wait(rf"^<4>uid {USERS['_ibmiam']} cannot read {path}: .*restart.*chgrp")
+
+
+def tearDownModule():
+    machine.assert_clean()
+
+
+suite.main()

@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+"""A resident broker among hostile clients, stopped, and killed: nobody else notices."""
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).absolute().parent.parent / folder) for folder in ("lib", "module", "resident")]
+sys.dont_write_bytecode = True
+
+import suite  # noqa: E402
+from hosttest import decision  # noqa: E402
+from machine import until  # noqa: E402
+from service import (ALLOWED, NO_BROKER, USERS, Broker, Killer, ServiceTest, authenticate, begin, drop,  # noqa: E402
+                     token)
+from wire import HELLO, MESSAGE_MAX, REPLY, field, message, text, u32  # noqa: E402
+
+LOGINS, GREETING_MS, IDLE_S = 40, 1000, 5
+machine = ServiceTest.machine = begin()
+keys = machine.iam.keys
+ALICE, BOB = USERS["alice"], USERS["bob"]
+
+
+def garbage(handle: str) -> dict[str, bytes]:
+    good = token(handle)
+    request = authenticate("bob", keys["bob"], service="ibmiam")
+    return {
+        "one byte": b"\1", "zeros": bytes(100), "noise": os.urandom(500), "the largest": os.urandom(MESSAGE_MAX),
+        "too large": bytes(MESSAGE_MAX + 1), "text": b"GET / HTTP/1.1\r\n\r\n", "version 2": b"\2" + good[1:],
+        "an unknown type": bytes([1, 99]) + good[2:], "a reply": message({"r": field(1, u32(0))}, kind=REPLY),
+        "a hello": message({"v": field(1, text("x"))}, kind=HELLO), "nothing but a head": good[:2],
+        **{f"a token request cut at {n}": good[:n] for n in (5, 37, 38, len(good) - 1)},
+        **{f"a login cut at {n}": request[:n] for n in range(3, len(request), 7)},
+        "trailing": good + b"\0", "a field twice": good + good[2:],
+        "a handle of odd characters": message({"s": field(1, text("/" * 32)), "b": field(2, u32(1))}, kind=7),
+    }
+
+
+class Robust(ServiceTest):
+    def descriptors(self) -> int:
+        return len(os.listdir(f"/proc/{self.broker.process.pid}/fd"))
+
+    def test_garbage(self):
+        """Closed without an answer, whoever sends it, while somebody waits for his login."""
+        handle = self.broker.hold("alice", keys["alice"])
+        self.broker.ask(drop("0" * 32))
+        before = self.descriptors()
+        idle = [self.broker.client(BOB), self.broker.client()]
+        begun = time.monotonic()
+        waiting = self.broker.client().send(authenticate("alice", keys["fault_slow_2"]))
+        for uid in BOB, 0:
+            for what, data in garbage(handle).items():
+                with self.subTest(what, uid=uid):
+                    self.assertIsNone(self.broker.ask(data, uid))
+            with self.subTest("descriptors", uid=uid), self.broker.client(uid) as client:
+                socket.send_fds(client.socket, [token(handle)], [0, 1, 2])
+                self.assertIsNone(client.receive())
+            with self.subTest("half closed", uid=uid), self.broker.client(uid) as client:
+                client.socket.shutdown(socket.SHUT_WR)
+                self.assertIsNone(client.receive())
+            with self.subTest("a second message", uid=uid), self.broker.client(uid) as client:
+                client.send(authenticate("bob", keys["fault_hang"], service="ibmiam")).send(b"x")
+                self.assertIsNone(client.receive())
+            with self.subTest("gone at once", uid=uid):
+                self.broker.client(uid).socket.close()
+        self.assert_result(waiting.receive(), ALLOWED)
+        waiting.socket.close()
+        self.assert_result(self.broker.ask(token(handle), ALICE), ALLOWED)
+        for client in idle:
+            self.assertIsNone(client.receive(), "whoever asks nothing is sent away")
+            self.assertGreater(time.monotonic() - begun, IDLE_S - 1)
+            client.socket.close()
+        until(lambda: self.descriptors() == before, "all descriptors are closed again")
+
+    def test_stopped(self):
+        """A login waits for its greeting, no longer, and then runs by itself; so does ibmiam."""
+        handle = self.broker.hold("alice", keys["alice"])
+        machine.pam("stopped", "auth required pam_ibmiam.so timeout=60", "session required pam_ibmiam.so")
+        self.broker.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.broker.process.send_signal, signal.SIGCONT)
+        mark = machine.log.mark()
+        done = machine.run("pamtester", "stopped", "alice", "authenticate", "open_session", "close_session",
+                           answer=keys["alice"] + "\n")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        machine.log.settle()
+        elapsed_ms = int(decision(machine.log.decisions(mark)[0])[1]["elapsed_ms"])
+        self.assertTrue(GREETING_MS <= elapsed_ms < GREETING_MS * 3, elapsed_ms)
+        self.assert_exit(self.command("token", handle=handle), NO_BROKER, "does not greet")
+        self.broker.process.send_signal(signal.SIGCONT)
+        self.assert_result(self.broker.ask(token(handle), ALICE), ALLOWED)
+
+    def test_killed_during_logins(self):
+        """Which broker answers, and whether it lives to do so, is never seen by the user."""
+        self.broker.end()
+        killer = Killer(machine, LOGINS, keys["alice"])
+        killer.run()
+        self.assertEqual(killer.failed, [])
+        for what in killer.killed, killer.adopted:
+            self.assertGreater(what, LOGINS // 20, f"{killer.killed} killed, {killer.adopted} adopted: hardly a test")
+        self.broker = Broker(machine)  # and it starts again
+
+
+def tearDownModule():
+    machine.assert_clean()
+
+
+suite.main()
