@@ -360,7 +360,7 @@ class Words(unittest.TestCase):
             text = (ROOT / name).read_text()
             for path in sorted(set(re.findall(r"`((?:tests|conf|pam_ibmiam)/[\w./-]+)`", text))):
                 with self.subTest(f"{name}: {path}"):
-                    self.assertTrue((ROOT / path).exists() or path.rstrip("/") == "tests/resident")
+                    self.assertTrue((ROOT / path).exists())
 
 
 suite.main()
