@@ -354,6 +354,12 @@ class Words(unittest.TestCase):
         names.remove("environment")  # refuses nobody
         self.assertEqual([row[0] for row in rows("Whom it trusts", "name") if row[0] not in ("", "---")], names)
 
+    def test_build_packages(self):
+        """What the README has installed is what the build needs."""
+        needed = re.search(r"^BUILD_PACKAGES := ((?:.*\\\n)*.*)$", (ROOT / "tests/tests.mk").read_text(), re.M).group(1)
+        told = re.search(r"apt-get install -y (make gcc (?:.*\\\n)*.*)$", README, re.M).group(1)
+        self.assertEqual(sorted(told.replace("\\", "").split()), sorted(["make", *needed.replace("\\", "").split()]))
+
     def test_mentioned_files(self):
         """The documents name no file that is not there."""
         for name in "README.md", "SECURITY.md", "CONTRIBUTING.md":
