@@ -50,9 +50,7 @@ COMMON := $(call objects,common)
 MODULE := $(call objects,module)
 BROKER := $(call objects,broker)
 TOOL   := $(call objects,tool)
-MANUAL := $(wildcard conf/man/*.[158])
-# Where a page is installed: name.8 in man8.
-in_man  = $(DESTDIR)$(MAN)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+MANUAL := $(foreach s,1 5 8,$(patsubst conf/man/%,man$(s)/%,$(wildcard conf/man/*.$(s))))
 UNITS  := $(wildcard conf/systemd/*.socket conf/systemd/*.service)
 
 all: $(BUILD)/pam_ibmiam.so $(BUILD)/ibmiam-broker $(BUILD)/ibmiam
@@ -102,7 +100,12 @@ install: all
 	$(INSTALL) -m 0644 README.md SECURITY.md CONTRIBUTING.md LICENSE $(DESTDIR)$(DOC)
 	$(INSTALL) -m 0644 conf/pam.d/* $(DESTDIR)$(DOC)/pam.d
 	$(INSTALL) -m 0644 conf/sudoers.d/* $(DESTDIR)$(DOC)/sudoers.d
-	$(foreach page,$(MANUAL),$(INSTALL) -D -m 0644 $(page) $(call in_man,$(page)) &&) true
+	$(INSTALL) -d $(DESTDIR)$(MAN)/man1 $(DESTDIR)$(MAN)/man5 $(DESTDIR)$(MAN)/man8
+	$(INSTALL) -m 0644 conf/man/*.1 $(DESTDIR)$(MAN)/man1
+	$(INSTALL) -m 0644 conf/man/*.5 $(DESTDIR)$(MAN)/man5
+	$(INSTALL) -m 0644 conf/man/*.8 $(DESTDIR)$(MAN)/man8
+	sed -i 's,/usr/libexec/,$(LIBEXEC)/,g;s,/etc/security/,$(SYSCONF)/security/,g;s,/usr/share/doc/pam_ibmiam,$(DOC),g' \
+		$(MANUAL:%=$(DESTDIR)$(MAN)/%)
 	test -e $(DESTDIR)$(SYSCONF)/security/ibmiam.conf || \
 		$(INSTALL) -m 0640 conf/ibmiam.conf $(DESTDIR)$(SYSCONF)/security/ibmiam.conf
 	@# The resident broker, which reads them anew when they change, is no longer root then.
@@ -115,7 +118,7 @@ uninstall:
 		$(UNITS:conf/systemd/%=$(DESTDIR)$(UNITDIR)/%) \
 		$(DESTDIR)$(SYSUSERS)/ibmiam.conf $(DESTDIR)$(TMPFILES)/ibmiam.conf
 	rm -f $(DESTDIR)$(BINDIR)/ibmiam $(DESTDIR)$(BASHDIR)/ibmiam $(DESTDIR)$(ZSHDIR)/_ibmiam
-	rm -f $(foreach page,$(MANUAL),$(call in_man,$(page)))
+	rm -f $(MANUAL:%=$(DESTDIR)$(MAN)/%)
 	rm -rf $(DESTDIR)$(DOC)
 
 clean:

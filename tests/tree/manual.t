@@ -133,11 +133,14 @@ class Pages(unittest.TestCase):
 
     def test_install(self):
         with tempfile.TemporaryDirectory(prefix="ibmiam-manual-") as folder:
-            make("install", f"DESTDIR={folder}")
+            make("install", f"DESTDIR={folder}", "DOC=/usr/share/doc/elsewhere")
             man = Path(folder, "usr/share/man")
             self.assertEqual({str(path.relative_to(man)) for path in man.rglob("*.*")},
                              {f"man{path.suffix[1:]}/{path.name}" for path in PAGES})
-            make("uninstall", f"DESTDIR={folder}")
+            for path in man.rglob("*.*"):
+                self.assertNotIn("doc/pam_ibmiam", path.read_text())
+            self.assertIn("/usr/share/doc/elsewhere/pam.d", (man / "man8/pam_ibmiam.8").read_text())
+            make("uninstall", f"DESTDIR={folder}", "DOC=/usr/share/doc/elsewhere")
             self.assertEqual(list(man.rglob("*.*")), [])
 
 
@@ -351,13 +354,19 @@ class Words(unittest.TestCase):
         names.remove("environment")  # refuses nobody
         self.assertEqual([row[0] for row in rows("Whom it trusts", "name") if row[0] not in ("", "---")], names)
 
+    def test_build_packages(self):
+        """What the README has installed is what the build needs."""
+        needed = re.search(r"^BUILD_PACKAGES := ((?:.*\\\n)*.*)$", (ROOT / "tests/tests.mk").read_text(), re.M).group(1)
+        told = re.search(r"apt-get install -y (make gcc (?:.*\\\n)*.*)$", README, re.M).group(1)
+        self.assertEqual(sorted(told.replace("\\", "").split()), sorted(["make", *needed.replace("\\", "").split()]))
+
     def test_mentioned_files(self):
         """The documents name no file that is not there."""
         for name in "README.md", "SECURITY.md", "CONTRIBUTING.md":
             text = (ROOT / name).read_text()
             for path in sorted(set(re.findall(r"`((?:tests|conf|pam_ibmiam)/[\w./-]+)`", text))):
                 with self.subTest(f"{name}: {path}"):
-                    self.assertTrue((ROOT / path).exists() or path.rstrip("/") == "tests/resident")
+                    self.assertTrue((ROOT / path).exists())
 
 
 suite.main()
