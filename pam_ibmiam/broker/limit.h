@@ -26,7 +26,7 @@ void limit_free(struct limit *limit); /* takes NULL */
 bool limit_key_is_rejected(const struct limit *limit, const char *key);
 
 /* May this key be tried for this user?  A key that was accepted for him before always may, so
- * that nobody can lock him out by wrong tries in his name. */
+ * that nobody locks him out then by wrong tries in his name. */
 bool limit_user_may_try(struct limit *limit, const char *user, const char *key);
 
 /* What came of a try: IAM has rejected the key; it is good, but not for this user; or all is well. */

@@ -162,7 +162,9 @@ int main(int argc, char **argv)
 	if (!options.config || options.config[0] != '/' || optind != argc || options.idle_exit_s < 0 ||
 	    (options.listen && options.listen[0] != '/'))
 		return usage(stderr, EXIT_FAILURE);
-	if (options.listen || passed)
+	if (options.listen || passed) {
+		(void)clearenv(); /* libraries must not find anything in it, whoever started this */
 		return resident_run(&options);
+	}
 	return stdin_is_our_socket() ? one_shot(options.config) : usage(stderr, EXIT_FAILURE);
 }

@@ -60,11 +60,11 @@ static struct session *find_session(const struct client *c, const char *handle)
 }
 
 /* Root owns the host, and may; but not unseen. */
-static void log_use(const struct client *c, const struct session *s, const char *what)
+static void log_use(const struct client *c, const struct session *s)
 {
 	if (s->adopted && c->uid != s->owner_uid)
-		log_line(LOG_NOTICE, "%s session=" SESSION_SHOWN " user=%s by uid=%u pid=%d", what,
-			 s->handle, s->owner, c->uid, c->pid);
+		log_line(LOG_NOTICE, "token session=" SESSION_SHOWN " user=%s by uid=%u pid=%d", s->handle,
+			 s->owner, c->uid, c->pid);
 }
 
 void request_drop_session(struct server *server, struct session *s, const char *why)
@@ -190,6 +190,11 @@ static void on_decision(struct job *job)
 	r->session = s ? s->handle : NULL;
 	if (job->server->sessions && own && !s && r->result == IBMIAM_ALLOWED)
 		*r = d->exported ? not_kept : not_exported;
+	if (job->server->sessions && own) /* there is no module to log it */
+		log_line(r->result == IBMIAM_ALLOWED ? LOG_INFO : LOG_NOTICE,
+			 "login user=%s uid=%u result=%s iam_id=%s check=%s reason=\"%s\" by uid=%u pid=%d",
+			 job->request.user, job->request.uid, result_name(r->result),
+			 r->iam_id ? r->iam_id : "-", r->check ? r->check : "-", r->reason, c->uid, c->pid);
 	/* An environment that does not fit into the reply must not look like a crash. */
 	if (!client_reply(c, r) && !(r->environment && client_reply(c, &too_large)))
 		client_end(c);
@@ -206,6 +211,8 @@ static void serve_authenticate(struct client *c)
 	}
 	c->server->requests++;
 	if (!may_authenticate(c, &r)) {
+		log_line(LOG_NOTICE, "login refused user=%s service=%s uid=%u: asked for by uid=%u pid=%d", r.user,
+			 r.service, r.uid, c->uid, c->pid);
 		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, or for another service");
 		return;
 	}
@@ -246,7 +253,6 @@ static void serve_drop(struct client *c, const struct wire_session *r)
 		request_refuse(c, IBMIAM_NO_SESSION, "there is no credential under this handle");
 		return;
 	}
-	log_use(c, s, "drop");
 	allow(c, s, "dropped");
 	request_drop_session(server, s, "as asked");
 }
@@ -259,7 +265,7 @@ static void serve_token(struct client *c, const struct wire_session *r)
 		request_refuse(c, IBMIAM_NO_SESSION, "there is no credential under this handle");
 		return;
 	}
-	log_use(c, s, "token");
+	log_use(c, s);
 	c->deadline_ms = deadline_now_ms() + r->budget_ms;
 	renewal_serve(c, s);
 }

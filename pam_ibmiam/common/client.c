@@ -20,6 +20,7 @@ enum {
 	MARGIN_MAX_MS = 1000,
 	HELLO_MAX_MS = 1000, /* a resident broker has nothing to do but to say it */
 	HELLO_MAX = 1024,    /* bytes */
+	RESERVE_PART = 4,    /* of a login's time, for a one-shot broker after a resident one */
 };
 
 uint32_t client_budget_ms(int timeout_ms)
@@ -282,10 +283,13 @@ bool client_ask(const struct client_broker *broker, struct wire_request *request
 	bool ok = false;
 
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-	request->budget_ms = client_budget_ms(timeout_ms);
 	*fault = (struct client_fault){ .nobody = false };
 	if (broker->socket) {
-		ok = ask_resident(broker->socket, &wire_request_message, request, timeout_ms, buf, reply,
+		/* One that hangs must leave time for a broker of our own. */
+		int most_ms = timeout_ms - timeout_ms / RESERVE_PART;
+
+		request->budget_ms = client_budget_ms(most_ms);
+		ok = ask_resident(broker->socket, &wire_request_message, request, most_ms, buf, reply,
 				  fault);
 		timeout_ms = deadline_left_ms(deadline_ms);
 	}

@@ -35,10 +35,11 @@ uint32_t client_budget_ms(int timeout_ms);
 
 /*
  * May this user log in?  Asks the resident broker and, where that does not say yes or no (nobody
- * listens, it does not greet us within a second, it ends before its reply), a one-shot broker of
- * its own.  Sends *request (its budget_ms is overwritten) and waits for the reply, at most for
- * timeout_ms after it is sent; greeting takes a quarter of that at most, ending a hung one-shot
- * broker may add KEEPER_GRACE_MS, and a keeper that somebody holds up KEEPER_LAST_MS (keeper.h).
+ * listens, it does not greet us within a second, it ends before its reply, it does not answer in
+ * three quarters of the time), a one-shot broker of its own.  Sends *request (its budget_ms is
+ * overwritten) and waits for the reply, at most for timeout_ms; a one-shot broker alone has them
+ * from when it is sent.  Ending a hung one-shot broker may add KEEPER_GRACE_MS, and a keeper that
+ * somebody holds up KEEPER_LAST_MS (keeper.h).
  * On true *reply is filled and points into *buf, which the caller frees; buf must be empty on
  * entry.  On false *fault is filled; the result is IBMIAM_BROKER_ERROR.  Either way no process
  * and no descriptor is left.

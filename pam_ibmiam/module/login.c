@@ -71,11 +71,14 @@ static bool find_uid(struct attempt *a, uint32_t *ret_uid, struct client_fault *
 }
 
 /* For the resident broker's log and throttle; without it the login is the same. */
+/* One that is too long to be anything must not look like a local login, which has none. */
 static const char *get_rhost(pam_handle_t *pamh)
 {
 	const char *rhost = item_get(pamh, PAM_RHOST);
 
-	return rhost && rhost[0] && strlen(rhost) < WIRE_RHOST_MAX ? rhost : NULL;
+	if (!rhost || !rhost[0])
+		return NULL;
+	return strlen(rhost) < WIRE_RHOST_MAX ? rhost : "(too long)";
 }
 
 static struct wire_reply ask(struct attempt *a, const char *key, struct secret *buf,

@@ -354,7 +354,7 @@ static const struct scenario {
 	{ "iam_message", make_message, INJECT_ERROR, 0, 7 },
 	{ "iam_begin", ask_iam, INJECT_ERROR, 0, 50 },
 	{ "sandbox_enter", enter_sandbox, INJECT_ERROR, 1, 100 },
-	{ "wire", send_around, INJECT_ERROR, 0, 6 },
+	{ "wire", send_around, INJECT_ERROR, 0, 4 },
 };
 
 static void fails_well(void **state)

@@ -321,7 +321,7 @@ static const struct scenario {
 	{ "module", "faults", log_in, INJECT_ERROR, 0, 30 },
 	{ "module, interrupted", "faults", log_in, INJECT_INTERRUPT, 0, 4 },
 	{ "module, the keeper's calls", "faults", log_in, INJECT_ERROR, 1, 10 },
-	{ "module, a second login on the handle", "faults", log_in_twice, INJECT_ERROR, 0, 30 },
+	{ "module, a second login on the handle", "faults", log_in_twice, INJECT_ERROR, 0, 28 },
 	{ "client_ask, resident", "faults", ask_resident, INJECT_ERROR, 0, 12 },
 	{ "client_ask, resident, interrupted", "faults", ask_resident, INJECT_INTERRUPT, 0, 4 },
 	{ "module, resident", "faults-resident", log_in, INJECT_ERROR, 0, 40 },
