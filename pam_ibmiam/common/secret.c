@@ -16,9 +16,11 @@ bool secret_init(struct secret *s, size_t cap)
 	data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (data == MAP_FAILED)
 		return false;
-	/* Both are extra care; a small RLIMIT_MEMLOCK must not refuse a login. */
-	(void)mlock(data, size);
+	/* Both are extra care; a small RLIMIT_MEMLOCK must not refuse a login.  In this order, as
+	 * mlock() touches the pages: untouched ones join their neighbours in one mapping, of which
+	 * a process may have 65,530 (vm.max_map_count). */
 	(void)madvise(data, size, MADV_DONTDUMP);
+	(void)mlock(data, size);
 	*s = (struct secret){ .data = data, .cap = size };
 	return true;
 }
