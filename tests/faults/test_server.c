@@ -81,6 +81,7 @@ static bool open_server(struct server *s, bool resident)
 		return false;
 	if (!resident)
 		return true;
+	s->privileged = getuid();
 	s->limit = limit_new();
 	s->sessions = sessions_new();
 	return s->limit && s->sessions;
