@@ -47,7 +47,7 @@ static bool load_file(struct config_parse *parse, int folder, const char *name, 
 
 	if (fault)
 		return fail_file(parse, path, fault);
-	config_stamp_add(parse->store, path, &file.st);
+	config_stamp_add(parse->store, path, &file.st, &file.looked);
 	ok = config_parse_text(parse, path, file.text, file.len) && check_file(parse, path, &file);
 	config_file_free(&file);
 	return ok;
@@ -76,7 +76,7 @@ static bool load_folder(struct config_parse *parse, const char *config_path)
 		return config_parse_fail(parse, "%s: out of memory", config_path);
 	fault = config_file_list(path, &folder);
 	ok = fault ? fail_file(parse, path, fault) : true;
-	config_stamp_add(parse->store, path, folder.fd >= 0 ? &folder.st : NULL);
+	config_stamp_add(parse->store, path, folder.fd >= 0 ? &folder.st : NULL, &folder.looked);
 	for (int i = 0; i < folder.count; i++) {
 		ok = ok && load_entry(parse, folder.fd, path, folder.entries[i]->d_name);
 		free(folder.entries[i]);
@@ -102,7 +102,7 @@ static bool load_key(struct config_parse *parse, const char *config_path, struct
 	fault = config_file_read_key(path, &file);
 	if (fault)
 		return fail_file(parse, path, fault);
-	config_stamp_add(parse->store, path, &file.st);
+	config_stamp_add(parse->store, path, &file.st, &file.looked);
 	ok = secret_init(&c->directory_key, file.len + 1) &&
 	     secret_append(&c->directory_key, file.text, file.len + 1);
 	config_file_free(&file);

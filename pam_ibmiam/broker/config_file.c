@@ -34,6 +34,7 @@ static const char *read_whole(int fd, const struct form *form, struct config_fil
 	const char *fault;
 	size_t size;
 
+	(void)clock_gettime(CLOCK_REALTIME, &file->looked);
 	if (fstat(fd, &file->st) != 0)
 		return strerrordesc_np(errno);
 	fault = form_fault(form, &file->st);
@@ -149,6 +150,7 @@ const char *config_file_list(const char *path, struct config_folder *ret)
 	folder.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_DIRECTORY);
 	if (folder.fd < 0)
 		return errno == ENOENT ? NULL : strerrordesc_np(errno);
+	(void)clock_gettime(CLOCK_REALTIME, &folder.looked);
 	fault = fstat(folder.fd, &folder.st) == 0 ? folder_fault(&folder.st)
 						  : strerrordesc_np(errno);
 	if (!fault) {

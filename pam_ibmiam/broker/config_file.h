@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum { CONFIG_FILE_MAX = 16 * 1024 * 1024, CONFIG_KEY_FILE_MAX = 1024 }; /* bytes */
 
@@ -16,6 +17,7 @@ struct config_file {
 	char *text; /* may hold client_secret; with a terminator behind it */
 	size_t len;
 	struct stat st; /* from before it was read */
+	struct timespec looked; /* at st: the wall clock just before that */
 };
 
 /* Reads the file `name` in the folder (a descriptor, or AT_FDCWD).  Returns NULL and fills
@@ -33,6 +35,7 @@ void config_file_free(struct config_file *file);
 struct config_folder {
 	int fd; /* -1 when there is no such folder */
 	struct stat st; /* from before it was listed */
+	struct timespec looked; /* at st, as above */
 	struct dirent **entries; /* by name; each and the array to be freed */
 	int count;
 };

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <time.h>
 
 /* The kernel sets a file's times by its tick, so that two changes within one look alike. */
 enum { TICK_NS = 20 * 1000 * 1000 };
@@ -25,18 +24,16 @@ static int64_t in_ns(struct timespec t)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Would one more change get a later time? */
-static bool is_settled(const struct stat *st)
+/* Would a change after that look have got a later time?  Reading may have taken long since. */
+static bool is_settled(const struct stat *st, const struct timespec *looked)
 {
-	struct timespec now;
-	int64_t age_ns;
+	int64_t age_ns = in_ns(*looked) - in_ns(st->st_ctim);
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	age_ns = in_ns(now) - in_ns(st->st_ctim);
 	return age_ns > TICK_NS || age_ns < -TICK_NS; /* a clock that was set back */
 }
 
-void config_stamp_add(struct config_store *store, const char *path, const struct stat *st)
+void config_stamp_add(struct config_store *store, const char *path, const struct stat *st,
+		      const struct timespec *looked)
 {
 	struct config_stamp **stamps = config_store_stamps(store);
 	struct config_stamp *s = config_store_alloc(store, sizeof *s);
@@ -47,7 +44,7 @@ void config_stamp_add(struct config_store *store, const char *path, const struct
 	s->exists = st != NULL;
 	s->settled = true;
 	if (st) {
-		s->settled = is_settled(st);
+		s->settled = is_settled(st, looked);
 		s->dev = st->st_dev;
 		s->ino = st->st_ino;
 		s->size = st->st_size;

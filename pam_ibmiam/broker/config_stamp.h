@@ -6,11 +6,14 @@
 #define IBMIAM_CONFIG_STAMP_H
 
 #include <sys/stat.h>
+#include <time.h>
 
 #include "config_store.h"
 
-/* Remembers in the store that the path was this; with st NULL, that there was nothing. */
-void config_stamp_add(struct config_store *store, const char *path, const struct stat *st);
+/* Remembers in the store that the path was this, seen just after `looked` on the wall clock; with
+ * st NULL, that there was nothing. */
+void config_stamp_add(struct config_store *store, const char *path, const struct stat *st,
+		      const struct timespec *looked);
 
 /* Are all paths of the store what they were? */
 bool config_stamp_same(struct config_store *store);

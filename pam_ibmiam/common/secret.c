@@ -17,10 +17,11 @@ bool secret_init(struct secret *s, size_t cap)
 	if (data == MAP_FAILED)
 		return false;
 	/* Both are extra care; a small RLIMIT_MEMLOCK must not refuse a login.  Pages come as they
-	 * are touched, as most buffers are far larger than what they hold. */
+	 * are touched: most buffers are far larger than what they hold; and untouched ones join their
+	 * neighbours in one mapping, of which a process may have 65,530 (vm.max_map_count). */
+	(void)madvise(data, size, MADV_DONTDUMP);
 	*s = (struct secret){ .data = data, .cap = size,
 			      .sparse = mlock2(data, size, MLOCK_ONFAULT) == 0 };
-	(void)madvise(data, size, MADV_DONTDUMP);
 	return true;
 }
 

@@ -27,6 +27,11 @@ $(addprefix $(BUILD)/tests/faults/,test_broker test_server): $(BUILD)/tests/faul
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(call wrap,$(WRAP_LIBC) $(WRAP_BROKER)) -o $@ $^ -lcmocka $(BROKER_LIBS)
 
+$(BUILD)/tests/faults/test_server: $(BUILD)/tests/faults/broker_main.o
+
+$(BUILD)/tests/faults/broker_main.o: $(BUILD)/pam_ibmiam/broker/main.o
+	$(Q)objcopy --redefine-sym main=broker_main $< $@
+
 $(BUILD)/tests/faults/test_confuse: $(call inject,test_confuse) $(TESTED)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -o $@ $^ -lcmocka $(BROKER_LIBS)

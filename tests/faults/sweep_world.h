@@ -14,6 +14,7 @@
 #include "wire.h"
 
 #define KEY "0123456789-0123456789-0123456789-0123456789a"
+#define DIRECTORY_KEY "abcdefghij-abcdefghij-abcdefghij-abcdefghij"
 #define IAM_ID "IBMid-550000ABCD"
 #define MAIN_FILE                                                                                   \
 	"endpoint = \"https://127.0.0.1:1/identity/token/\"\naccounts = { \"" UNIT_ACCOUNT "\" }\n" \
@@ -34,7 +35,7 @@ static char good_token[2048];    /* in it */
 static inline int make_files(void **state)
 {
 	struct secret jwt = { 0 };
-	char why[2048];
+	char why[2048], key_file[600];
 
 	if (unit_folder_make(state) != 0)
 		return -1;
@@ -42,6 +43,9 @@ static inline int make_files(void **state)
 	unit_mkdir("ibmiam.conf.d", 0700);
 	unit_write("ibmiam.conf.d/10.conf", 0600, UNIT_BYTES(SECOND_FILE));
 	unit_write("ibmiam.conf.d/20.conf", 0600, "", 0);
+	unit_write("key", 0600, UNIT_BYTES(DIRECTORY_KEY "\n"));
+	(void)snprintf(key_file, sizeof key_file, "directory_key_file = \"%s/key\"\n", unit_folder);
+	unit_write("ibmiam.conf.d/15.conf", 0600, key_file, strlen(key_file));
 	if (!unit_config_load(&good, why))
 		return -1;
 	good_text = unit_config_text(&good);

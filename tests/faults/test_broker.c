@@ -28,7 +28,7 @@ static enum sweep_outcome load(struct inject_plan plan, char why[2048])
 	inject_off();
 	free(path);
 	if (!ok) {
-		if (strstr(why, UNIT_SECRET) || strchr(why, '\n'))
+		if (strstr(why, UNIT_SECRET) || strstr(why, DIRECTORY_KEY) || strchr(why, '\n'))
 			return wrong(why, "the message holds a secret or a second line");
 		return c.store ? wrong(why, "refused, but the struct is filled") : SWEEP_REFUSED;
 	}

@@ -81,6 +81,7 @@ static bool open_server(struct server *s, bool resident)
 		return false;
 	if (!resident)
 		return true;
+	s->privileged = getuid();
 	s->limit = limit_new();
 	s->sessions = sessions_new();
 	return s->limit && s->sessions;
@@ -207,7 +208,7 @@ static enum sweep_outcome sessions(struct inject_plan plan, char why[2048])
 	return fault ? SWEEP_REFUSED : SWEEP_RIGHT;
 }
 
-/* The whole resident broker in a child, with its sandbox. */
+/* The whole broker in a child, with its sandbox. */
 
 static int make_listener(struct sockaddr_un *ret, socklen_t *ret_len)
 {
@@ -221,17 +222,23 @@ static int make_listener(struct sockaddr_un *ret, socklen_t *ret_len)
 	return fd;
 }
 
+/* Not with dup2(), which is one of those that may fail. */
+static void move_descriptor(int from, int to)
+{
+	if (from == to)
+		return;
+	(void)close(to);
+	if (fcntl(from, F_DUPFD, to) != to)
+		_exit(99);
+	(void)close(from);
+}
+
 static void run_broker(const char *config, int listener)
 {
 	const struct resident_options options = { .config = config };
 	int status;
 
-	if (listener != LISTEN_FD) { /* dup2() is one of those that may fail */
-		(void)close(LISTEN_FD);
-		if (fcntl(listener, F_DUPFD, LISTEN_FD) != LISTEN_FD)
-			_exit(99);
-		(void)close(listener);
-	}
+	move_descriptor(listener, LISTEN_FD);
 	status = resident_run(&options);
 	inject_off();
 	_exit(inject_unwiped() ? 98 : status);
@@ -295,6 +302,52 @@ static enum sweep_outcome resident(struct inject_plan plan, char why[2048])
 	return judge(&r, why);
 }
 
+/* main.c's main(), under another name. */
+extern int broker_main(int argc, char **argv);
+
+static void run_one_shot(char *config, int fd)
+{
+	char program[] = "ibmiam-broker", option[] = "--config";
+	char *argv[] = { program, option, config, NULL };
+	int status;
+
+	move_descriptor(fd, STDIN_FILENO);
+	stderr = fopen("/dev/null", "we"); /* for its usage; a sanitizer writes to the descriptor */
+	status = broker_main(3, argv);
+	inject_off();
+	_exit(inject_unwiped() ? 98 : status);
+}
+
+/* Its exit status must not say another thing than it does. */
+static enum sweep_outcome whole_one_shot(struct inject_plan plan, char why[2048])
+{
+	enum { NO_REQUEST = 3, NO_REPLY = 4 };
+	char *config = unit_path("ibmiam.conf");
+	struct wire_reply r;
+	SECRET_AUTO(text);
+	int status = -1, broker, host = ask(&wire_request_message, &login, &broker);
+	bool replied, usage; /* where it cannot see that it was given a socket */
+	pid_t pid;
+
+	inject_on(plan);
+	pid = fork();
+	if (pid == 0)
+		run_one_shot(config, broker);
+	inject_off();
+	(void)close(broker);
+	free(config);
+	replied = take_reply(host, &text, &r);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFEXITED(status))
+		return wrong(why, "it was killed");
+	status = WEXITSTATUS(status);
+	usage = status == EXIT_FAILURE && inject_fired() && strcmp(inject_fired(), "getsockopt") == 0;
+	if (replied ? status != EXIT_SUCCESS : status != NO_REQUEST && status != NO_REPLY && !usage)
+		return wrong(why, "its exit status is another than its end");
+	(void)snprintf(why, 2048, "no reply");
+	return replied ? judge(&r, why) : SWEEP_REFUSED;
+}
+
 static const struct scenario {
 	const char *name;
 	sweep_run run;
@@ -305,7 +358,8 @@ static const struct scenario {
 	{ "one-shot, another's key", one_shot_no, 0, 30 },
 	{ "a login that is kept", kept, 0, 45 },
 	{ "adopt, token and drop", sessions, 0, 60 },
-	{ "resident", resident, 1, 200 },
+	{ "one-shot, all of it", whole_one_shot, 1, 200 },
+	{ "resident, all of it", resident, 1, 200 },
 };
 
 static void fails_well(void **state)

@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <time.h>
 
+#include "config_stamp.h"
 #include "deadline.h"
 
 #define TEXT_A "scope = \"a\"\n"
@@ -285,6 +286,39 @@ static void fresh_file_is_not_trusted(void **state)
 	config_free(&c);
 }
 
+/* What counts is when the file was looked at, however long it took to read after that. */
+static const struct look {
+	const char *name;
+	int64_t after_ns; /* its last change */
+	bool trusted;
+} looks[] = {
+	{ "at once", 0, false },
+	{ "within the tick", 9 * 1000 * 1000, false },
+	{ "after two ticks", 21 * 1000 * 1000, true },
+	{ "long after", INT64_C(3600) * 1000 * 1000 * 1000, true },
+	{ "long before, on a clock that was set back", INT64_C(-3600) * 1000 * 1000 * 1000, true },
+};
+
+static void look_is_trusted(void **state)
+{
+	const struct look *l = *state;
+	struct config_store *store = config_store_make();
+	char *path = unit_path("ibmiam.conf");
+	struct timespec looked;
+	struct stat st;
+	int64_t at_ns;
+
+	write_at("ibmiam.conf", TEXT_A);
+	assert_non_null(store);
+	assert_int_equal(lstat(path, &st), 0);
+	at_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec + l->after_ns;
+	looked = (struct timespec){ at_ns / 1000000000, at_ns % 1000000000 };
+	config_stamp_add(store, path, &st, &looked);
+	assert_int_equal(config_stamp_same(store), l->trusted);
+	config_store_free(store);
+	free(path);
+}
+
 /* It is done for each login. */
 static void looking_is_cheap(void **state)
 {
@@ -315,6 +349,7 @@ int main(void)
 	UNIT_TEST(&s, new_folder_is_seen);
 	UNIT_TEST(&s, what_does_not_matter_is_no_change);
 	UNIT_TEST(&s, fresh_file_is_not_trusted);
+	UNIT_ROWS(&s, look_is_trusted, looks);
 	UNIT_TEST(&s, looking_is_cheap);
 	return unit_run(&s, "config_current");
 }
