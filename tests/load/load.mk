@@ -1,7 +1,7 @@
-# Many logins at once, one after the other, and with the broker killed; a few minutes, so not part of check.
+# Many logins at once, one after the other, and with the broker killed; the resident broker in numbers; a few minutes, so not part of check.
 load: deps
-	@$(MAKE) --no-print-directory all $(BUILD)/tests/load/sequential
-	@BUILD=$(abspath $(BUILD)) prove --exec '' --verbose tests/load/load
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/load/sequential $(BUILD)/tests/bench/logins
+	@BUILD=$(abspath $(BUILD)) prove --exec '' --verbose tests/load/load tests/load/resident
 
 $(BUILD)/tests/load/%: $(BUILD)/tests/load/%.o
 	$(call say,LINK)

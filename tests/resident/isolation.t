@@ -7,8 +7,7 @@ sys.path[:0] = [str(Path(__file__).absolute().parent.parent / folder) for folder
 sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
-from service import (ALLOWED, COMMAND, ENDED, GONE, NO_SESSION, OK, USERS, ServiceTest, adopt, authenticate,  # noqa: E402
-                     begin, drop, token)
+from service import (ALLOWED, GONE, NO_SESSION, USERS, ServiceTest, adopt, authenticate, begin, drop, token)  # noqa: E402
 from wire import DENIED  # noqa: E402
 
 machine = ServiceTest.machine = begin()

@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 import suite  # noqa: E402
 from machine import CONFIG, TIMEOUT_S, until, write  # noqa: E402
 from service import (ALLOWED, COMMAND, GONE, NO_BROKER, OK, PROGRAM, SOCKET, USERS, Broker, ServiceTest,  # noqa: E402
-                     authenticate, begin, drop, token)
+                     authenticate, begin, drop)
 from wire import DENIED  # noqa: E402
 
 machine = ServiceTest.machine = begin()
