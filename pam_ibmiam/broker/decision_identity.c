@@ -90,8 +90,8 @@ static enum verdict token_is_current(struct decision *d, const struct token *t)
 static enum verdict account_is_ours(struct decision *d, const struct token *t)
 {
 	if (!config_list_has(d->config->accounts, t->account))
-		return check_refuse(d, IBMIAM_DENIED,
-				    "the key belongs to an account that is not listed in accounts");
+		return check_refuse(d, IBMIAM_DENIED, "the %s belongs to an account that is not listed in accounts",
+				    t == &d->identity ? "key" : "trusted profile");
 	if (!t->account_valid)
 		return check_refuse(d, IBMIAM_DENIED, "IAM says that the account is not valid");
 	return GO_ON;
