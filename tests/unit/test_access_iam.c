@@ -34,6 +34,10 @@ static const struct unit_row profiles[] = {
 	  .asked = "K P9", .profile = "iam-" PROFILE(1) },
 	{ "by CRN, another's token", USER(P(CRN(1))), { TOKEN(ALICE), ALICE_P(2) }, IBMIAM_UNAVAILABLE, "profile",
 	  "IAM's token is not of the trusted profile \"crn:*", .asked = "K P1" },
+	{ "by name, a token of another account", ACCOUNTS "accounts += { \"" UNIT_ACCOUNT2 "\" }\n"
+	  "user alice { iam_ids = { \"IBMid-1\" }" P("ops 9@" UNIT_ACCOUNT) "}",
+	  { TOKEN(ALICE), TOKEN(CLAIMS("iam-" PROFILE(1), ISSUER, LATE, BSS(UNIT_ACCOUNT2), AUTHN("IBMid-1"))) },
+	  IBMIAM_UNAVAILABLE, "profile", "IAM's token is not of the trusted profile \"ops 9\"", .asked = "K P9" },
 	{ "by name, no profile's token", USER(P("ops 9@" UNIT_ACCOUNT)),
 	  { TOKEN(ALICE), TOKEN(CLAIMS("IBMid-1", ISSUER, LATE, BSS(UNIT_ACCOUNT), AUTHN("IBMid-1"))) },
 	  IBMIAM_UNAVAILABLE, "profile", "IAM's token is not of the trusted profile \"ops 9\"", .asked = "K P9" },
