@@ -103,9 +103,11 @@ enum verdict check_issuer(struct decision *d)
 	return issuer_is_trusted(d, &d->identity);
 }
 
+/* Of the token that the session has: the person's own lives no longer than IAM's answer about the
+ * profile needs it. */
 enum verdict check_expiry(struct decision *d)
 {
-	return token_is_current(d, &d->identity);
+	return token_is_current(d, decision_token(d));
 }
 
 enum verdict check_account(struct decision *d)

@@ -166,6 +166,7 @@ static const struct held {
 } helds[] = {
 	{ "allowed", USER(""), false, false, IBMIAM_ALLOWED, NULL },
 	{ "allowed, a profile's", USER(P(PROFILE(1))), true, false, IBMIAM_ALLOWED, NULL },
+	{ "the person's own token has expired, the profile's not", USER(P(PROFILE(1))), true, true, IBMIAM_ALLOWED, NULL },
 	{ "expired", USER(""), false, true, IBMIAM_UNAVAILABLE, "expiry" },
 	{ "by domain", DOMAIN(""), false, false, IBMIAM_ALLOWED, NULL },
 	{ "no accounts", "user alice { iam_ids = { \"IBMid-1\" } }", false, false, IBMIAM_CONFIG_ERROR, "accounts" },
