@@ -224,6 +224,16 @@ static void is_decided_anew(void **state)
 	config_free(&config);
 }
 
+/* The wire lets no such name through; a decision without a name is none all the same. */
+static void nobody_is_no_user(void **state)
+{
+	static const struct unit_row r = { "", DOMAIN(""), { MAIL("@example.com") }, IBMIAM_USER_UNKNOWN, "rule",
+		"the configuration has no rule for this user", .user = "" };
+
+	(void)state;
+	unit_is_decided(&(void *){ (void *)(uintptr_t)&r });
+}
+
 int main(void)
 {
 	struct unit_suite s = { .setup = unit_folder_make, .teardown = unit_folder_remove };
@@ -233,5 +243,6 @@ int main(void)
 	UNIT_ROWS(&s, unit_is_decided, services);
 	UNIT_ROWS(&s, unit_is_decided, domains);
 	UNIT_ROWS(&s, is_decided_anew, helds);
+	UNIT_TEST(&s, nobody_is_no_user);
 	return unit_run(&s, "access_people");
 }
