@@ -70,19 +70,19 @@ static enum verdict judge_refusal(struct decision *d, struct config_profile p, s
 			    e.text);
 }
 
-/* Is the iam_id that of this profile?  A name does not tell. */
-static bool is_profiles_own(struct config_profile p, const char *iam_id)
+/* Is the token one of this profile?  Of a name only the account can be told. */
+static bool is_profiles_own(struct config_profile p, const struct token *t)
 {
 	static const char start[] = "iam-";
 	const char *id = p.value, *colon;
 
-	if (strncmp(iam_id, "iam-Profile-", 12) != 0)
+	if (strncmp(t->iam_id, "iam-Profile-", 12) != 0)
 		return false;
 	if (p.kind == CONFIG_PROFILE_NAME)
-		return true;
+		return strcmp(t->account, p.account) == 0;
 	if (p.kind == CONFIG_PROFILE_CRN && (colon = strrchr(p.value, ':')) != NULL)
 		id = colon + 1;
-	return strcmp(iam_id + sizeof start - 1, id) == 0;
+	return strcmp(t->iam_id + sizeof start - 1, id) == 0;
 }
 
 /* The profile's token must be for the profile that was asked for, assumed by who has the key. */
@@ -95,7 +95,7 @@ static enum verdict take_token(struct decision *d, struct config_profile p)
 	if (fault)
 		return check_refuse(d, IBMIAM_UNAVAILABLE, "IAM's answer about the trusted profile cannot "
 				    "be used: %s", fault);
-	if (!is_profiles_own(p, t.iam_id))
+	if (!is_profiles_own(p, &t))
 		return check_refuse(d, IBMIAM_UNAVAILABLE, "IAM's token is not of the trusted profile "
 				    "\"%.120s\"", p.value);
 	if (strcmp(t.authn, d->identity.iam_id) != 0)

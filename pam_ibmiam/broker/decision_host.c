@@ -32,7 +32,8 @@ static bool is_domain_name(const char *user)
 {
 	static const char first[] = "abcdefghijklmnopqrstuvwxyz_";
 
-	return strchr(first, user[0]) && user[strspn(user, "abcdefghijklmnopqrstuvwxyz_0123456789-")] == '\0';
+	return user[0] && strchr(first, user[0]) &&
+	       user[strspn(user, "abcdefghijklmnopqrstuvwxyz_0123456789-")] == '\0';
 }
 
 enum verdict check_rule(struct decision *d)

@@ -90,8 +90,8 @@ static enum verdict token_is_current(struct decision *d, const struct token *t)
 static enum verdict account_is_ours(struct decision *d, const struct token *t)
 {
 	if (!config_list_has(d->config->accounts, t->account))
-		return check_refuse(d, IBMIAM_DENIED,
-				    "the key belongs to an account that is not listed in accounts");
+		return check_refuse(d, IBMIAM_DENIED, "the %s belongs to an account that is not listed in accounts",
+				    t == &d->identity ? "key" : "trusted profile");
 	if (!t->account_valid)
 		return check_refuse(d, IBMIAM_DENIED, "IAM says that the account is not valid");
 	return GO_ON;
@@ -103,9 +103,11 @@ enum verdict check_issuer(struct decision *d)
 	return issuer_is_trusted(d, &d->identity);
 }
 
+/* Of the token that the session has: the person's own lives no longer than IAM's answer about the
+ * profile needs it. */
 enum verdict check_expiry(struct decision *d)
 {
-	return token_is_current(d, &d->identity);
+	return token_is_current(d, decision_token(d));
 }
 
 enum verdict check_account(struct decision *d)

@@ -121,7 +121,7 @@ static void on_decision(struct job *job)
 	s->renewal = NULL;
 	if (is_final(r->result))
 		end_session(job->server, s, r);
-	else if (r->result != IBMIAM_ALLOWED || 
+	else if (r->result != IBMIAM_ALLOWED ||
 		 !session_renew(s, &d->identity, decision_token(d)))
 		s->renew_after_ms = deadline_now_ms() + RENEWAL_RETRY_MS;
 	if (!s->ended)

@@ -158,6 +158,9 @@ FAULTS = {
     # A key that changes
     "then_disabled": ("first request: logs in; then 400 BXNIM0462E", turns(good, error("disabled"))),
     "then_503": ("first request: logs in; then 503", turns(good, edge(503))),
+    "then_withdrawn": ("first request: logs in; then 403 BXNIM0513E", turns(good, error("may_not_assume"))),
+    "then_removed": ("first request: 204; then 404", turns(lambda x: x.answer(204, b"", "application/json"),
+                                                           lambda x: x.v2_error(404, "not_found", "Not a member."))),
     # Body
     "not_json": ("text instead of JSON", text(lambda b: b"Everything is fine.")),
     "json_array": ("the good object inside an array", text(lambda b: b"[" + b + b"]")),
@@ -217,5 +220,6 @@ FAULTS = {
 
 # The second steps have no key of their own: some faults are offered as profiles and as groups too.
 PROFILE_FAULTS = ("hang", "reset_before_answer", "r503", "r429", "html_502", "not_json", "no_token", "token_expired",
-                  "token_wrong_issuer", "token_no_iam_id", "token_other_identity")
-GROUP_FAULTS = ("hang", "reset_before_answer", "r500", "r429", "html_200", "html_403", "redirect_302")
+                  "token_wrong_issuer", "token_no_iam_id", "token_other_identity", "slow_2", "then_withdrawn", "then_503")
+GROUP_FAULTS = ("hang", "reset_before_answer", "r500", "r429", "html_200", "html_403", "redirect_302", "slow_2",
+                "then_removed")

@@ -76,7 +76,20 @@ IDENTITIES = {
     "appid": ("appid", "home", {}),
     "deploy": ("service", "home", {}),
     "host": ("service", "home", {}),
+    # E-mail addresses, for who logs in by his domain
+    "nobody": ("user", "home", {}),
+    "shouting": ("user", "home", {"email": "alice@EXAMPLE.Com"}),
+    "capital": ("user", "home", {"email": "Alice@example.com"}),
+    "plus": ("user", "home", {"email": "alice+ops@example.com"}),
+    "dotted": ("user", "home", {"email": "al.ice@example.com"}),
+    "subdomain": ("user", "home", {"email": "alice@mail.example.com"}),
+    "lookalike": ("user", "home", {"email": "\N{CYRILLIC SMALL LETTER A}lice@example.com"}),
+    "root": ("user", "home", {"email": "root@example.com"}),
+    "no_email": ("user", "home", {"email": None}),
+    "service_email": ("service", "home", {"email": "alice@example.com"}),
 }
+BY_DOMAIN = ("nobody", "shouting", "capital", "plus", "dotted", "subdomain", "lookalike", "root", "no_email",
+             "service_email")
 
 # name: identity, behaviour, and what is special
 KEYS = {
@@ -93,6 +106,8 @@ KEYS = {
     "appid": ("appid", "logs in: alice's email address, but of another realm", {}),
     "alice_public_issuer": ("alice", "logs in as alice: iss is https://iam.cloud.ibm.com/identity",
                             {"answer": claims(iss="https://iam.cloud.ibm.com/identity")}),
+    **{name: (name, f"logs in: {IDENTITIES[name][0]} of the home account, e-mail: "
+              f"{IDENTITIES[name][2].get('email', f'{name}@example.com')}", {}) for name in BY_DOMAIN},
 }
 
 # name: account, who may assume it, behaviour
@@ -177,8 +192,9 @@ class World:
         }
 
 
-def new_user(name: str, account: str, **special) -> Identity:
-    return new_person(name, account, "IBMid", "550000" + secrets.token_hex(3).upper(), f"{name}@example.com", **special)
+def new_user(name: str, account: str, email: str | None = "", **special) -> Identity:
+    return new_person(name, account, "IBMid", "550000" + secrets.token_hex(3).upper(),
+                      f"{name}@example.com" if email == "" else email, **special)
 
 
 def new_appid_user(name: str, account: str) -> Identity:
@@ -189,11 +205,14 @@ def new_person(name, account, realm, identifier, email, **special) -> Identity:
     iam_id, given, family = f"{realm}-{identifier}", name.capitalize(), "Example"
     return Identity(iam_id, account, {
         "iam_id": iam_id, "id": iam_id, "realmid": realm, "identifier": identifier, "given_name": given,
-        "family_name": family, "name": f"{given} {family}", "email": email, "sub": email}, **special)
+        "family_name": family, "name": f"{given} {family}", "sub": email or iam_id}
+        | ({"email": email} if email else {}), **special)
 
 
-def new_service(name: str, account: str) -> Identity:
-    return new_thing("ServiceId", name, account)
+def new_service(name: str, account: str, email: str = "") -> Identity:
+    service = new_thing("ServiceId", name, account)
+    service.claims |= {"email": email} if email else {}  # which IAM's have not
+    return service
 
 
 def new_profile(name: str, account: str) -> Identity:

@@ -231,6 +231,23 @@ def profile_faults(s):
 
 
 @test
+def withdrawn(s):
+    """What may be done once, and then no more."""
+    token = s.login("alice").json["access_token"]
+    form = {"grant_type": ASSUME, "access_token": token, "profile_id": s.ready["profiles"]["fault_then_withdrawn"]["id"]}
+    is_([s.token(form).status for _ in range(3)], [200, 403, 403])
+    is_([s.member("fault_then_removed", "alice", "host") for _ in range(3)], [204, 404, 404])
+
+
+@test
+def email_addresses(s):
+    for name, email in [("nobody", "nobody@example.com"), ("shouting", "alice@EXAMPLE.Com"), ("no_email", None),
+                        ("lookalike", "\u0430lice@example.com"), ("service_email", "alice@example.com")]:
+        is_(s.claims(name).get("email"), email, name)
+    is_(s.claims("service_email")["realmid"], "iam")
+
+
+@test
 def groups(s):
     for group, name, caller, status in [
         ("operators", "alice", "host", 204), ("operators", "deploy", "host", 204), ("operators", "bob", "host", 404),
@@ -321,7 +338,7 @@ ODD_FAULTS = {
     "redirect_302": (0, 302), "redirect_307": (0, 307), "r403_html": (0, 403), "r429": (0, 429),
     "r429_retry_1": (0, 429), "r429_retry_60": (0, 429), "r429_retry_bad": (0, 429), "r429_date": (0, 429),
     "r500": (0, 500), "r501": (0, 501), "r503": (0, 503), "r503_once": (0, 503), "s201_success": (0, 201),
-    "s204": (0, 204), "transaction_id_evil": (0, 400), "error_message_evil": (0, 400), "error_code_evil": (0, 400),
+    "s204": (0, 204), "then_removed": (0, 204), "transaction_id_evil": (0, 400), "error_message_evil": (0, 400), "error_code_evil": (0, 400),
     "error_no_code": (0, 400), "error_v2_shape": (0, 400),
 }
 

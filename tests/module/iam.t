@@ -74,6 +74,8 @@ KEYS = {
     "deploy": denied("iam_id is not among"),
     "host": denied("iam_id is not among"),
     "appid": denied("iam_id is not among"),
+    **{name: denied("iam_id is not among") for name in (
+        "nobody", "shouting", "capital", "plus", "dotted", "subdomain", "lookalike", "root", "no_email", "service_email")},
     "frozen": denied("iam_id is not among"),
     "mallory": denied("http=400 code=BXNIM0141E"),
     "tenant_ignored": denied("not listed in accounts"),
@@ -140,6 +142,8 @@ KEYS = {
     # The first of two, see Changing
     "fault_then_disabled": allowed(),
     "fault_then_503": allowed(),
+    "fault_then_withdrawn": allowed(),
+    "fault_then_removed": unavailable(f"http=204 .*{NOT_IAM}"),
     # Body
     "fault_not_json": unusable(NO_OBJECT),
     "fault_json_array": unusable(NO_OBJECT),
