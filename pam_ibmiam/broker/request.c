@@ -106,8 +106,10 @@ static bool adopt(struct client *c, struct session *s, const char *owner, uid_t 
 	if (s->host.fd >= 0 && (s->host.fd >= c->server->watch_fd_max || !is_connected(c) ||
 				!watch_add(c->server->set, &s->host, EPOLLIN)))
 		watch_close(&s->host);
-	if (!session_adopt(s, owner, owner_uid))
+	if (!session_adopt(s, owner, owner_uid)) {
+		watch_close(&s->host); /* still pending: the next try would forget this one's watch */
 		return false;
+	}
 	log_line(LOG_INFO, "adopted session=" SESSION_SHOWN " user=%s uid=%u iam_id=%s pid=%d%s", s->handle,
 		 owner, owner_uid, s->identity.iam_id, host, s->host.fd >= 0 ? "" : " (not watched)");
 	return true;
