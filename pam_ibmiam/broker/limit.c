@@ -14,8 +14,10 @@
 enum {
 	SECRET_LEN = 32,
 	HASH_LEN = 32, /* SHA-256 */
-	WAYS = 4,      /* entries among which a new one pushes out the oldest */
+	WAYS = 4,      /* entries among which a new one pushes out that which matters least */
 	SETS = 1024,
+	ACCEPTED_S = 30 * 24 * 3600,
+	FULL_AGAIN_S = LIMIT_USER_TRIES * LIMIT_USER_REFILL_S, /* the bucket is as if never touched */
 };
 
 /* What is hashed along, so that a key is never taken for a name. */
@@ -24,6 +26,7 @@ enum kind { REJECTED = 1, ACCEPTED, TRIES };
 struct entry {
 	unsigned char hash[HASH_LEN];
 	int64_t at_ms; /* when it was last written; 0: free */
+	int64_t matters_until_ms; /* so that wrong keys do not push out the good ones */
 	double tokens; /* TRIES: what is left of the bucket */
 };
 
@@ -86,24 +89,31 @@ static struct entry *find(const struct limit *limit, const unsigned char hash[HA
 
 static struct entry *find_or_make(struct limit *limit, const unsigned char hash[HASH_LEN])
 {
-	struct entry *set = set_of(limit, hash), *e = find(limit, hash), *oldest = set;
+	struct entry *set = set_of(limit, hash), *e = find(limit, hash), *least = set;
 
 	for (size_t i = 1; i < WAYS && !e; i++)
-		if (set[i].at_ms < oldest->at_ms)
-			oldest = &set[i];
+		if (set[i].matters_until_ms < least->matters_until_ms)
+			least = &set[i];
 	if (e)
 		return e;
-	*oldest = (struct entry){ .tokens = LIMIT_USER_TRIES };
-	memcpy(oldest->hash, hash, HASH_LEN);
-	return oldest;
+	*least = (struct entry){ .tokens = LIMIT_USER_TRIES };
+	memcpy(least->hash, hash, HASH_LEN);
+	return least;
 }
 
-static void remember(struct limit *limit, enum kind kind, const char *user, const char *key)
+static void touch(struct entry *e, int64_t matters_s)
+{
+	e->at_ms = deadline_now_ms();
+	e->matters_until_ms = e->at_ms + matters_s * 1000;
+}
+
+static void remember(struct limit *limit, enum kind kind, const char *user, const char *key,
+		     int64_t matters_s)
 {
 	unsigned char hash[HASH_LEN];
 
 	if (make_hash(limit, kind, user, key, hash))
-		find_or_make(limit, hash)->at_ms = deadline_now_ms();
+		touch(find_or_make(limit, hash), matters_s);
 }
 
 static const struct entry *recall(const struct limit *limit, enum kind kind, const char *user,
@@ -146,18 +156,18 @@ void limit_note_denied(struct limit *limit, const char *user)
 	if (e->at_ms)
 		e->tokens = refilled(e->tokens, e->at_ms, 1.0 / LIMIT_USER_REFILL_S, LIMIT_USER_TRIES);
 	e->tokens = e->tokens > 1 ? e->tokens - 1 : 0;
-	e->at_ms = deadline_now_ms();
+	touch(e, FULL_AGAIN_S);
 }
 
 void limit_note_rejected(struct limit *limit, const char *user, const char *key)
 {
 	limit_note_denied(limit, user);
-	remember(limit, REJECTED, NULL, key);
+	remember(limit, REJECTED, NULL, key, LIMIT_REJECTED_S);
 }
 
 void limit_note_accepted(struct limit *limit, const char *user, const char *key)
 {
-	remember(limit, ACCEPTED, user, key);
+	remember(limit, ACCEPTED, user, key, ACCEPTED_S);
 }
 
 bool limit_take_request(struct limit *limit, uint32_t per_minute)

@@ -2,7 +2,8 @@
  * How often a host may ask IAM: a key that IAM has rejected is not tried again for a minute, a
  * user's wrong tries are limited, and so are all requests of the host together.  Only a resident
  * broker has a memory for that.  Keys and names are kept as keyed hashes, under a key of this
- * process, in tables of a fixed size: what does not fit pushes out the oldest.
+ * process, in a table of a fixed size: what does not fit pushes out what matters least, a
+ * rejected key before an accepted one.
  */
 #ifndef IBMIAM_LIMIT_H
 #define IBMIAM_LIMIT_H

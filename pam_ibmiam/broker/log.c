@@ -1,6 +1,7 @@
 /* Lines on stderr.  See log.h. */
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@ enum { LINE_MAX_LEN = 1024 };
 
 void log_line(int priority, const char *format, ...)
 {
+	struct pollfd to = { .fd = STDERR_FILENO, .events = POLLOUT };
 	char line[LINE_MAX_LEN];
 	size_t start = (size_t)snprintf(line, sizeof line, "<%d>", priority), len;
 	va_list ap;
@@ -22,6 +24,7 @@ void log_line(int priority, const char *format, ...)
 		if (line[i] < ' ' || line[i] > '~')
 			line[i] = '?';
 	line[len++] = '\n';
-	/* What nobody reads is lost: a log must not hold up logins. */
-	(void)!write(STDERR_FILENO, line, len);
+	/* What nobody reads is lost: a log that is full or stands still must not hold up logins. */
+	if (poll(&to, 1, 0) == 1 && (to.revents & POLLOUT))
+		(void)!write(STDERR_FILENO, line, len);
 }

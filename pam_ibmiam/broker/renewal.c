@@ -69,6 +69,9 @@ static void answer_all(struct server *server, struct session *s, const struct wi
 			refuse_ended(c, s);
 		else if (is_usable(s))
 			reply_token(c, s);
+		else if (failure->result == IBMIAM_ALLOWED) /* and yet there is no token */
+			request_refuse(c, IBMIAM_UNAVAILABLE, "IAM's new token has expired already (is this "
+				       "host's clock right?), or there is no memory for it");
 		else if (!client_reply(c, failure))
 			client_end(c);
 	}
@@ -122,7 +125,7 @@ static void on_decision(struct job *job)
 	if (is_final(r->result))
 		end_session(job->server, s, r);
 	else if (r->result != IBMIAM_ALLOWED ||
-		 !session_renew(s, &d->identity, decision_token(d)))
+		 !session_renew(s, &d->identity, decision_token(d)) || !is_usable(s))
 		s->renew_after_ms = deadline_now_ms() + RENEWAL_RETRY_MS;
 	if (!s->ended)
 		log_line(r->result == IBMIAM_ALLOWED ? LOG_INFO : LOG_WARNING,

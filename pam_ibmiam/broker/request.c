@@ -117,9 +117,11 @@ static bool adopt(struct client *c, struct session *s, const char *owner, uid_t 
 
 /* authenticate */
 
+/* Where somebody comes from is the host's to say: a user would name a network that may. */
 static bool may_authenticate(const struct client *c, const struct wire_request *r)
 {
-	return is_privileged(c) || (r->uid == c->uid && strcmp(r->service, REQUEST_LOGIN_SERVICE) == 0 &&
+	return is_privileged(c) || (r->uid == c->uid && !r->rhost &&
+				    strcmp(r->service, REQUEST_LOGIN_SERVICE) == 0 &&
 				    is_own_name(c, r->user));
 }
 
@@ -213,7 +215,8 @@ static void serve_authenticate(struct client *c)
 	if (!may_authenticate(c, &r)) {
 		log_line(LOG_NOTICE, "login refused user=%s service=%s uid=%u: asked for by uid=%u pid=%d", r.user,
 			 r.service, r.uid, c->uid, c->pid);
-		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, or for another service");
+		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, for "
+			       "another service, or say from where");
 		return;
 	}
 	c->deadline_ms = deadline_now_ms() + r.budget_ms;
