@@ -59,8 +59,9 @@ static enum phase failed_phase(const struct iam_trace *t, bool proxy)
 		{ CURLE_SSL_CACERT_BADFILE, TLS }, { CURLE_SSL_CIPHER, TLS },
 		{ CURLE_SSL_CERTPROBLEM, TLS }, { CURLE_SSL_ISSUER_ERROR, TLS },
 	};
-	const int64_t reached[PHASES] = { t->dns_us, t->tcp_us,
-					  t->tls_us || t->connect_status / 100 == 2, t->tls_us, 0 };
+	const bool reached[PHASES] = { t->dns_us > 0 || t->address[0],
+				       t->tcp_us > 0 || t->tls_begun || t->connect_status > 0,
+				       t->tls_begun || t->connect_status / 100 == 2, t->tls_us > 0, false };
 	enum phase phase = DNS;
 
 	if (t->curl_code == CURLE_OK)
@@ -69,7 +70,7 @@ static enum phase failed_phase(const struct iam_trace *t, bool proxy)
 		if ((int)table[i].code == t->curl_code)
 			return table[i].phase;
 	/* Too late, or cut off: in the first part that has not ended. */
-	while (phase < ANSWER && (reached[phase] > 0 || (phase == PROXY && !proxy)))
+	while (phase < ANSWER && (reached[phase] || (phase == PROXY && !proxy)))
 		phase++;
 	return phase;
 }
@@ -97,11 +98,13 @@ static bool put_phase(struct secret *out, enum phase phase, const struct explain
 		      int64_t ms, const struct config *c)
 {
 	const struct iam_trace *t = &x->trace;
+	const char *host = c->endpoint + strlen("https://");
+	int host_len = (int)strcspn(host, ":/");
 
 	switch (phase) {
 	case DNS:
-		return put(out, "dns", "passed", ms, "%s%s%s", c->proxy ? "of the proxy" : c->endpoint,
-			   t->address[0] ? " is at " : "", t->address);
+		return put(out, "dns", "passed", ms, "%.*s is at %s", c->proxy ? (int)strlen("the proxy") : host_len,
+			   c->proxy ? "the proxy" : host, t->address[0] ? t->address : "its address");
 	case TCP:
 		return put(out, "tcp", "passed", ms, "%s%s port %d", c->proxy ? "proxy " : "", t->address,
 			   t->port);
@@ -141,14 +144,14 @@ static bool put_exchange(struct secret *out, const struct explain_exchange *x, c
 		return put(out, "tcp", "passed", 0, "the connection of before") &&
 		       put_answer(out, x, t->total_us / 1000);
 	for (enum phase phase = DNS; phase < PHASES && phase <= failed; phase++) {
-		int64_t end = phase == failed || ends[phase] < begun ? t->total_us : ends[phase];
+		int64_t end = phase == failed ? t->total_us : ends[phase];
 		int64_t ms = end > begun ? (end - begun) / 1000 : 0;
 
 		if (phase == failed)
 			return put_fault(out, phase, x, ms, d) && explain_hint_put(out, x, d);
 		if (!put_phase(out, phase, x, ms, d->config))
 			return false;
-		begun = ends[phase];
+		begun = end > begun ? end : begun; /* 0: libcurl has not said when */
 	}
 	return true;
 }
@@ -168,6 +171,9 @@ static bool put_step(struct secret *out, const struct decision *d, const struct 
 {
 	bool passed = s->outcome == STEP_PASSED;
 
+	/* Only a resident broker remembers tries. */
+	if (!d->limit && (strcmp(s->check, "rejected") == 0 || strcmp(s->check, "tries") == 0))
+		return true;
 	if (!put(out, s->check, passed ? "passed" : "failed", s->ended_ms - s->begun_ms, "%s%s%s", s->detail,
 		 !passed && s->detail[0] ? ": " : "", passed ? "" : d->reason))
 		return false;

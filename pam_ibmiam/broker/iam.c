@@ -121,7 +121,7 @@ static CURLcode configure(struct iam_exchange *x)
 		SET(CURLOPT_USERNAME, c->client_id);
 		SET(CURLOPT_PASSWORD, c->client_secret);
 	}
-	if (x->question->explain && !iam_trace_want(x->easy))
+	if (x->question->explain && !iam_trace_want(&x->answer->trace, x->easy))
 		return CURLE_OUT_OF_MEMORY;
 	return iam_transport_set(x->easy, c);
 }

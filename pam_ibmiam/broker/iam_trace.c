@@ -10,9 +10,15 @@
 /* OpenSSL's, where libcurl was built with that; see iam_transport.c. */
 extern const char *SSL_get_version(const void *ssl) __attribute__((weak));
 
-bool iam_trace_want(void *easy)
+bool iam_trace_want(struct iam_trace *trace, void *easy)
 {
+	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, trace); /* OpenSSL only */
 	return curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L) == CURLE_OK;
+}
+
+void iam_trace_tls_begins(struct iam_trace *trace)
+{
+	trace->tls_begun = true;
 }
 
 /* A certificate may say anything: only what can be printed is kept. */

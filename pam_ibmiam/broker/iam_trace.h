@@ -14,6 +14,7 @@ struct iam_trace {
 	/* Microseconds since the beginning at which it had the address, the connection, the TLS
 	 * session; 0 where it did not come that far. */
 	int64_t dns_us, tcp_us, tls_us, total_us;
+	bool tls_begun;      /* so it was connected; libcurl's times tell that only later */
 	bool kept;           /* over a connection that was there already */
 	char address[IAM_TRACE_ADDRESS_MAX]; /* whom it was connected to, the proxy where there is one; "" */
 	int port;
@@ -26,8 +27,11 @@ struct iam_trace {
 	int64_t not_after;   /* of that certificate, seconds since 1970 */
 };
 
-/* Asks libcurl (easy is a CURL *) to keep what a trace needs.  False when it cannot. */
-bool iam_trace_want(void *easy);
+/* Asks libcurl (easy is a CURL *) to keep what the trace needs.  False when it cannot. */
+bool iam_trace_want(struct iam_trace *trace, void *easy);
+
+/* To be called when the TLS session begins: CURLOPT_SSL_CTX_FUNCTION. */
+void iam_trace_tls_begins(struct iam_trace *trace);
 
 /* Notes the TLS version; libcurl tells it only during a transfer. */
 void iam_trace_during(struct iam_trace *trace, void *easy);

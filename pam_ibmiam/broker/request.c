@@ -164,6 +164,8 @@ static void on_decision(struct job *job)
 	if (job->request.explain && explain_put(job->explain, d, job->config, &steps)) {
 		r->steps = steps.data;
 		r->steps_len = steps.len;
+		if (r->iam_id)
+			r->expiration = (uint32_t)decision_token(d)->expiration;
 	}
 	if (job->server->sessions && r->result == IBMIAM_ALLOWED && d->exported)
 		s = keep(c, d);
