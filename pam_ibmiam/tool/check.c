@@ -34,7 +34,7 @@ const char *check_pam_code(uint32_t result)
 	return result < IBMIAM_RESULT_COUNT ? names[result] : "?";
 }
 
-void check_add(struct check *c, const char *name, int outcome, long ms, const char *detail)
+void check_add(struct check *c, const char *name, enum check_outcome outcome, long ms, const char *detail)
 {
 	struct check_step *step = &c->step[c->steps];
 
@@ -55,7 +55,7 @@ void check_add_lines(struct check *c)
 	while ((line = wire_list_next(c->reply.steps, c->reply.steps_len, line)) != NULL) {
 		char name[CHECK_NAME_MAX], *end;
 		const char *p = strchr(line, ' ');
-		int outcome = CHECK_PASSED;
+		enum check_outcome outcome = CHECK_PASSED;
 		long ms;
 
 		if (!p || (size_t)(p - line) >= sizeof name)

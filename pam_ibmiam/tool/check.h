@@ -15,9 +15,11 @@
 
 enum { CHECK_STEPS_MAX = 96, CHECK_NAME_MAX = 16, CHECK_HINT_MAX = 1024 };
 
+enum check_outcome { CHECK_PASSED, CHECK_FAILED, CHECK_HINT };
+
 struct check_step {
 	char name[CHECK_NAME_MAX];
-	enum { CHECK_PASSED, CHECK_FAILED, CHECK_HINT } outcome;
+	enum check_outcome outcome;
 	long ms;
 	const char *detail; /* what was found, or what to do; may be "" */
 };
@@ -32,7 +34,7 @@ struct check {
 };
 
 /* Adds a step; what does not fit is left out.  detail must live as long. */
-void check_add(struct check *c, const char *name, int outcome, long ms, const char *detail);
+void check_add(struct check *c, const char *name, enum check_outcome outcome, long ms, const char *detail);
 
 /* Adds the lines of the reply (PROTOCOL.md, steps). */
 void check_add_lines(struct check *c);

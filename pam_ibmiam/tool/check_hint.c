@@ -34,12 +34,12 @@ static void put_block(const struct check *c, const char *before, const char *iam
 static void identity_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
 	const struct check_step *rule = find(c, "rule");
+	bool has_block = rule && strncmp(rule->detail, "user ", 5) == 0;
 	char before[512];
 
-	(void)snprintf(before, sizeof before, rule && strncmp(rule->detail, "user ", 5) == 0 ?
-		       "if this key may log in as this user, add its identity to iam_ids of the user's block "
-		       "in %.200s, or make that block:" :
-		       "if this key may log in as this user, add to %.200s:", c->tool->config);
+	(void)snprintf(before, sizeof before, "if this key may log in as this user, %s %.200s%s:",
+		       has_block ? "add its identity to iam_ids of the block that the user has in" : "add to",
+		       c->tool->config, has_block ? ", or make that block" : "");
 	put_block(c, before, c->reply.iam_id ? c->reply.iam_id : "?", to);
 }
 

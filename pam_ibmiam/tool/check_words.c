@@ -25,7 +25,7 @@ static bool is_coloured(void)
 	return isatty(STDOUT_FILENO) && !(no && no[0]);
 }
 
-static void put_sign(struct output *out, int outcome, bool coloured)
+static void put_sign(struct output *out, enum check_outcome outcome, bool coloured)
 {
 	if (coloured)
 		output_format(out, "\033[%sm%s\033[0m ", signs[outcome].colour, signs[outcome].sign);
