@@ -2,7 +2,7 @@
 
 _ibmiam() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= i words
-	local ask='--timeout --socket --help'
+	local ask='--timeout --socket --help' own='--config --broker --help'
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
@@ -34,15 +34,19 @@ _ibmiam() {
 		fi
 	fi
 	case $prev in
-	--socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-	--timeout) return ;;
+	--socket | --config | --broker) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--user) mapfile -t COMPREPLY < <(compgen -u -- "$cur"); return ;;
+	--pam | --service) mapfile -t COMPREPLY < <(cd /etc/pam.d && compgen -f -- "$cur"); return ;;
+	--timeout | --rhost) return ;;
 	esac
 	case $command in
-	'') words='token exec env status login logout help --socket --help --version' ;;
+	'') words='token exec env status login logout check config help --socket --help --version' ;;
 	token) words="--bearer --json $ask" ;;
 	status) words="--json $ask" ;;
 	exec | env | login | logout) words=$ask ;;
-	help) words='token exec env status login logout help --list --help' ;;
+	check) words="--user --service --rhost --pam --timeout --json $own" ;;
+	config) words=$own ;;
+	help) words='token exec env status login logout check config help --list --help' ;;
 	*) return ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

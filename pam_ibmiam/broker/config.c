@@ -152,10 +152,11 @@ static bool finish(struct config_parse *parse, const char *path, struct config *
 	       (!config_store_failed(store) || config_parse_fail(parse, "%s: out of memory", path));
 }
 
-bool config_load(const char *path, struct config *ret, char *why, size_t why_len)
+bool config_load_shown(const char *path, struct config_show *show, struct config *ret, char *why,
+		       size_t why_len)
 {
 	struct config c = { 0 };
-	struct config_parse parse = { .why = why, .why_len = why_len };
+	struct config_parse parse = { .why = why, .why_len = why_len, .show = show };
 	bool ok;
 
 	why[0] = '\0';
@@ -165,6 +166,8 @@ bool config_load(const char *path, struct config *ret, char *why, size_t why_len
 		(void)config_parse_fail(&parse, "%s: out of memory", path);
 	ok = ok && load_file(&parse, AT_FDCWD, path, path) && load_folder(&parse, path) &&
 	     finish(&parse, path, &c);
+	if (ok)
+		config_show_top(show, parse.cfg);
 	config_parse_end(&parse);
 	if (ok) {
 		*ret = c;
@@ -173,6 +176,11 @@ bool config_load(const char *path, struct config *ret, char *why, size_t why_len
 	secret_free(&c.directory_key);
 	config_store_free(parse.store);
 	return false;
+}
+
+bool config_load(const char *path, struct config *ret, char *why, size_t why_len)
+{
+	return config_load_shown(path, NULL, ret, why, why_len);
 }
 
 void config_free(struct config *config)

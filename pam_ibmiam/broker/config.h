@@ -15,6 +15,7 @@
 #include "secret.h"
 
 struct config_store;
+struct config_show;
 
 /* A list of strings inside the configuration; lives as long as that. */
 struct config_list {
@@ -101,6 +102,10 @@ struct config_domain {
  * at most why_len bytes.  May be called again whatever became of an earlier call, but not by
  * two threads at once. */
 bool config_load(const char *path, struct config *ret, char *why, size_t why_len);
+
+/* The same, and tells the show (config_show.h) of each value on the way. */
+bool config_load_shown(const char *path, struct config_show *show, struct config *ret, char *why,
+		       size_t why_len);
 
 /* Wipes and releases.  Takes an all-zero struct too. */
 void config_free(struct config *config);

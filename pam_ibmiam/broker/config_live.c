@@ -4,16 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "deadline.h"
+
 struct config_live *config_live_load(const char *path, char *why, size_t why_len)
 {
 	struct config_live *live = calloc(1, sizeof *live);
+	int64_t begun_ms = deadline_now_ms();
 
 	if (!live) {
 		(void)snprintf(why, why_len, "%s: out of memory", path);
 		return NULL;
 	}
-	if (config_load(path, &live->config, why, why_len))
+	if (config_load(path, &live->config, why, why_len)) {
+		live->path = path;
+		live->load_ms = deadline_now_ms() - begun_ms;
 		return config_live_hold(live);
+	}
 	free(live);
 	return NULL;
 }

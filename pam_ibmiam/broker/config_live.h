@@ -5,11 +5,15 @@
 #ifndef IBMIAM_CONFIG_LIVE_H
 #define IBMIAM_CONFIG_LIVE_H
 
+#include <stdint.h>
+
 #include "config.h"
 
 struct config_live {
 	struct config config;
 	unsigned int holders;
+	const char *path;  /* the file; the caller's of config_live_load() */
+	int64_t load_ms;   /* how long reading it took */
 };
 
 /* Loads a configuration, held once; NULL and why, as config_load(). */

@@ -54,6 +54,14 @@ static int refuse_value(cfg_t *cfg, const cfg_opt_t *opt, const char *value, con
 	return -1;
 }
 
+/* Called after each value. */
+static int note_value(cfg_t *cfg, cfg_opt_t *opt)
+{
+	if (current) /* not so for a default */
+		config_show_value(current->show, cfg, opt);
+	return 0;
+}
+
 /* Called after each value of a string or list of strings. */
 static int check_value(cfg_t *cfg, cfg_opt_t *opt)
 {
@@ -63,6 +71,7 @@ static int check_value(cfg_t *cfg, cfg_opt_t *opt)
 
 	if (fault)
 		return refuse_value(cfg, opt, value, fault);
+	(void)note_value(cfg, opt);
 	if (strcmp(opt->name, "access_groups") == 0 && !current->groups_at[0])
 		(void)snprintf(current->groups_at, sizeof current->groups_at, "%s:%d",
 			       cfg->filename, cfg->line);
@@ -96,6 +105,8 @@ static int take_block(cfg_t *cfg, cfg_opt_t *opt, enum config_kind kind)
 		(void)config_parse_fail(current, "%s: out of memory", cfg->filename);
 		return -1;
 	}
+	if (current->block_lines)
+		config_show_block(current->show, block, current->block_lines[current->block]);
 	current->block++;
 	return cfg_free_value(opt);
 }
@@ -168,7 +179,8 @@ static int parse_export(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *res
 	{ .name = (key), .type = CFGT_STR, .flags = CFGF_LIST, .def.parsed = (value), \
 	  .validcb = check_value }
 #define NUMBER(key, value, parse) \
-	{ .name = (key), .type = CFGT_INT, .def.number = (value), .parsecb = (parse) }
+	{ .name = (key), .type = CFGT_INT, .def.number = (value), .parsecb = (parse), \
+	  .validcb = note_value }
 #define BLOCK(key, keys)                                                         \
 	{ .name = (key), .type = CFGT_SEC, .flags = CFGF_MULTI | CFGF_TITLE, \
 	  .subopts = (keys), .validcb = check_block }
@@ -198,7 +210,7 @@ bool config_parse_begin(struct config_parse *parse)
 		TEXT("directory_key_file", NULL),
 		NUMBER("minimum_uid", DEFAULT_MINIMUM_UID, parse_uid),
 		NUMBER("rate_limit", DEFAULT_RATE_LIMIT, parse_rate),
-		CFG_BOOL("allow_root", cfg_false, CFGF_NONE),
+		{ .name = "allow_root", .type = CFGT_BOOL, .def.boolean = cfg_false, .validcb = note_value },
 		BLOCK("user", user),
 		BLOCK("service", service),
 		BLOCK("email_domain", domain),
@@ -266,6 +278,16 @@ static bool parse_checked(struct config_parse *parse, const char *path)
 	return config_parse_fail(parse, "%s:%d: cannot be parsed", path, cfg->line);
 }
 
+/* Only where somebody wants to see them. */
+static bool make_block_lines(struct config_parse *parse, const char *path)
+{
+	if (!parse->show)
+		return true;
+	config_show_file(parse->show, config_store_text(parse->store, path));
+	parse->block_lines = config_syntax_block_lines(parse->text, parse->len);
+	return parse->block_lines || config_parse_fail(parse, "%s: out of memory", path);
+}
+
 bool config_parse_text(struct config_parse *parse, const char *path, char *text, size_t len)
 {
 	bool ok;
@@ -275,7 +297,11 @@ bool config_parse_text(struct config_parse *parse, const char *path, char *text,
 	parse->text = text;
 	parse->len = len;
 	parse->block = 0;
-	ok = check_syntax(parse, path) && (len == 0 || parse_checked(parse, path));
+	ok = check_syntax(parse, path) && make_block_lines(parse, path) &&
+	     (len == 0 || parse_checked(parse, path));
+	config_show_file_end(parse->show, parse->cfg);
+	free(parse->block_lines);
+	parse->block_lines = NULL;
 	parse->text = NULL;
 	return ok;
 }

@@ -5,6 +5,7 @@
 #ifndef IBMIAM_CONFIG_PARSE_H
 #define IBMIAM_CONFIG_PARSE_H
 
+#include "config_show.h"
 #include "config_store.h"
 
 /* One loading, over all its files. */
@@ -13,11 +14,13 @@ struct config_parse {
 	struct config_store *store; /* gets the blocks */
 	char *why;                  /* of the first fault; as for config_load() */
 	size_t why_len;
+	struct config_show *show; /* who wants to know where the values come from; NULL: nobody */
 	char groups_at[512]; /* where access_groups are first named, for a message; or empty */
 	/* of the file at hand */
 	char *text;
 	size_t len;
 	size_t block; /* how many of its blocks have been read */
+	unsigned int *block_lines; /* with a show: where they begin */
 };
 
 /* Writes the reason, unless there is one.  Always false, so that a caller can return it. */

@@ -2,6 +2,7 @@
 #include "config_syntax.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 4, NAMES_MAX = 32 };
@@ -251,19 +252,43 @@ int config_syntax_check(char *text, size_t len, struct config_syntax_fault *ret)
 	return -1;
 }
 
-unsigned int config_syntax_block_line(char *text, size_t len, size_t n)
+/* Writes the lines of the blocks from number `first` on, at most max of them.  Returns how many
+ * there are in all. */
+static size_t find_blocks(char *text, size_t len, size_t first, unsigned int *lines, size_t max)
 {
 	struct lexer x = { .p = text, .end = text + len, .line = 1, .key = { text, 0 } };
 	struct word candidate = { text, 0 };
 	enum state state = NOTHING, before;
 	enum token token = WORD;
+	size_t n = 0;
 
-	while (token != END) {
+	while (token != END && (n < first + max || max == 0)) {
 		before = state;
 		if (advance(&x, &state, &candidate, &token))
-			return 0;
-		if (before == TITLE && x.depth == 1 && n-- == 0)
-			return x.line;
+			break;
+		if (before != TITLE || x.depth != 1)
+			continue;
+		if (n >= first && max > 0)
+			lines[n - first] = x.line;
+		n++;
 	}
-	return 0;
+	return n;
+}
+
+unsigned int config_syntax_block_line(char *text, size_t len, size_t n)
+{
+	unsigned int line = 0;
+
+	(void)find_blocks(text, len, n, &line, 1);
+	return line;
+}
+
+unsigned int *config_syntax_block_lines(char *text, size_t len)
+{
+	size_t n = find_blocks(text, len, 0, NULL, 0);
+	unsigned int *lines = calloc(n + 1, sizeof *lines);
+
+	if (lines && n > 0)
+		(void)find_blocks(text, len, 0, lines, n);
+	return lines;
 }

@@ -25,4 +25,7 @@ int config_syntax_check(char *text, size_t len, struct config_syntax_fault *ret)
  * 0 when there are fewer. */
 unsigned int config_syntax_block_line(char *text, size_t len, size_t n);
 
+/* The lines of all of them, in an array to be freed; NULL when there is no memory. */
+unsigned int *config_syntax_block_lines(char *text, size_t len);
+
 #endif

@@ -73,6 +73,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *user)
 	struct iam_exchange *x = user;
 	size_t len = size * n, pos = sizeof name - 1, out = 0;
 
+	if (x->question->explain)
+		iam_trace_during(&x->answer->trace, x->easy);
 	x->header_len += len;
 	if (x->header_len > HEADERS_MAX) {
 		x->too_long = true;
@@ -119,6 +121,8 @@ static CURLcode configure(struct iam_exchange *x)
 		SET(CURLOPT_USERNAME, c->client_id);
 		SET(CURLOPT_PASSWORD, c->client_secret);
 	}
+	if (x->question->explain && !iam_trace_want(&x->answer->trace, x->easy))
+		return CURLE_OUT_OF_MEMORY;
 	return iam_transport_set(x->easy, c);
 }
 
@@ -135,6 +139,7 @@ static CURLcode prepare(struct iam_exchange *x)
 		return CURLE_OUT_OF_MEMORY;
 	x->answer->http_status = 0;
 	x->answer->transaction_id[0] = '\0';
+	x->answer->trace = (struct iam_trace){ 0 };
 	secret_clear(&x->answer->body);
 	x->error[0] = '\0';
 	x->header_len = 0;
@@ -241,6 +246,8 @@ static void ended(struct iam_exchange *x, CURLcode rc)
 {
 	int64_t pause_ms;
 
+	if (x->question->explain)
+		iam_trace_end(&x->answer->trace, x->easy, (int)rc);
 	(void)curl_multi_remove_handle(x->iam->multi, x->easy);
 	if (rc == CURLE_OK)
 		(void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->answer->http_status);
@@ -274,6 +281,9 @@ static void go_on(struct iam_exchange *x, int64_t now_ms)
 {
 	CURLcode rc = x->deadline_ms <= now_ms ? CURLE_OPERATION_TIMEDOUT : prepare(x);
 
+	/* While a try is under way the trace is empty; in a pause it is that of the try before. */
+	if (x->question->explain && rc != CURLE_OK && x->resume_ms == 0)
+		iam_trace_end(&x->answer->trace, x->easy, (int)rc);
 	if (rc != CURLE_OK)
 		finish(x, rc);
 }

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "iam_message.h"
+#include "iam_trace.h"
 #include "result.h"
 #include "secret.h"
 
@@ -28,6 +29,7 @@ struct iam_answer {
 	char correlation_id[IAM_UUID_LEN + 1];      /* ours: a UUID, fresh each request */
 	char fault[448];    /* without an answer: what failed, for the log; else "" */
 	enum ibmiam_result fault_result; /* IBMIAM_UNAVAILABLE, _CONFIG_ERROR, _BROKER_ERROR, _THROTTLED */
+	struct iam_trace trace; /* of the last try, if the question wants to be explained */
 };
 
 struct iam;          /* the client: connections, and what holds for all requests of this host */

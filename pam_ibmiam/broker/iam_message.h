@@ -29,6 +29,7 @@ struct iam_question {
 	const char *account;       /* with profile_name, else NULL */
 	const char *group;         /* IAM_MEMBERSHIP */
 	const char *iam_id;
+	bool explain;              /* how it went is of interest: see iam_trace.h */
 };
 
 /* Makes a random UUID (RFC 9562, version 4).  False when there is no randomness. */

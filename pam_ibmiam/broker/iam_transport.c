@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "iam_trace.h"
+
 #ifndef IBMIAM_VERSION
 #define IBMIAM_VERSION "0"
 #endif
@@ -53,13 +55,14 @@ static CURLcode set_trust(CURL *easy, const struct config *c)
 extern uint64_t SSL_CTX_set_options(void *ctx, uint64_t options) __attribute__((weak));
 
 /* OpenSSL keeps the last record that it decrypted, the one with the token: have it wiped
- * (SSL_CTX_set_options(3), SSL_OP_CLEANSE_PLAINTEXT). */
+ * (SSL_CTX_set_options(3), SSL_OP_CLEANSE_PLAINTEXT).  user is the trace, where one is wanted. */
 static CURLcode wipe_plaintext(CURL *easy, void *ctx, void *user)
 {
 	enum { CLEANSE_PLAINTEXT = 2 };
 
 	(void)easy;
-	(void)user;
+	if (user)
+		iam_trace_tls_begins(user);
 	if (SSL_CTX_set_options)
 		(void)SSL_CTX_set_options(ctx, CLEANSE_PLAINTEXT);
 	return CURLE_OK;

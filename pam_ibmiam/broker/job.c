@@ -12,7 +12,9 @@ struct job *job_new(struct server *server, const struct wire_request *request, i
 	if (!job)
 		return NULL;
 	*job = (struct job){ .server = server, .config = config_live_hold(server->config),
-			     .request = *request, .deadline_ms = deadline_ms, .done = done };
+			     .request = *request, .deadline_ms = deadline_ms, .done = done,
+			     /* Without memory there is less to read, and nothing else is different. */
+			     .explain = request->explain ? calloc(1, sizeof *job->explain) : NULL };
 	decision_begin(&job->decision, &(struct decision_basis){ .config = &job->config->config,
 				.limit = server->limit, .directory = &server->directory },
 		       &job->request);
@@ -24,6 +26,7 @@ static void on_answer(void *arg)
 	struct job *job = arg;
 
 	job->exchange = NULL;
+	explain_note(job->explain, &job->decision);
 	job_run(job);
 }
 
@@ -34,6 +37,7 @@ static bool ask(struct job *job)
 	const struct config *config = &job->config->config;
 
 	iam_answer_free(answer);
+	job->decision.question.explain = job->explain != NULL;
 	if (job->server->limit && !limit_take_request(job->server->limit, config->rate_limit)) {
 		answer->fault_result = IBMIAM_THROTTLED;
 		(void)snprintf(answer->fault, sizeof answer->fault,
@@ -59,6 +63,7 @@ void job_free(struct job *job)
 		return;
 	iam_cancel(job->exchange);
 	decision_free(&job->decision);
+	free(job->explain);
 	config_live_release(job->config);
 	free(job);
 }

@@ -6,6 +6,7 @@
 #define IBMIAM_JOB_H
 
 #include "decision.h"
+#include "explain.h"
 #include "server.h"
 
 struct job {
@@ -14,6 +15,7 @@ struct job {
 	struct wire_request request; /* strings are its owner's */
 	struct decision decision;
 	struct iam_exchange *exchange;
+	struct explain *explain;     /* what the exchanges were like; NULL unless that is asked for */
 	int64_t deadline_ms;
 	void (*done)(struct job *job); /* the decision is made; has to free the job */
 	struct client *client;       /* whose login it is, or NULL */

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "config_show.h"
 #include "deadline.h"
 #include "iam_transport.h"
 #include "listener.h"
@@ -26,12 +26,13 @@
 #include "server.h"
 #include "wire.h"
 
-enum { REQUEST_WAIT_MS = 5000, EXIT_NO_REQUEST = 3, EXIT_NO_REPLY = 4 };
+enum { REQUEST_WAIT_MS = 5000, EXIT_NO_REQUEST = 3, EXIT_NO_REPLY = 4, EXIT_CONFIG = 9 };
 
 static int usage(FILE *to, int status)
 {
 	(void)fprintf(to, "ibmiam-broker " IBMIAM_VERSION "\n"
 		"usage: ibmiam-broker --config PATH [--listen PATH] [--idle-exit SECONDS]\n"
+		"       ibmiam-broker --config PATH --show-config\n"
 		"Without --listen it is started by pam_ibmiam.so, with a socket as descriptor 0, or by\n"
 		"systemd, with a listening one (LISTEN_FDS).  With it, it stays and serves logins and\n"
 		"sessions at that path.  See README.md.\n");
@@ -116,6 +117,21 @@ static int one_shot(const char *config_path)
 	return status;
 }
 
+/* What `ibmiam config` runs. */
+static int show_config(const char *path)
+{
+	char why[WIRE_REASON_MAX] = "";
+
+	if (!config_show(path, stdout, why, sizeof why)) {
+		(void)fprintf(stderr, "ibmiam-broker: %s\n", why);
+		return EXIT_CONFIG;
+	}
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_SUCCESS;
+	(void)fprintf(stderr, "ibmiam-broker: cannot write to standard output\n");
+	return EXIT_FAILURE;
+}
+
 /* Whole seconds, or -1. */
 static int parse_seconds(const char *text)
 {
@@ -131,12 +147,14 @@ int main(int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' },
 		{ "listen", required_argument, NULL, 'l' },
 		{ "idle-exit", required_argument, NULL, 'i' },
+		{ "show-config", no_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
 	bool passed = listener_is_passed();
 	struct resident_options options = { .idle_exit_s = passed ? RESIDENT_IDLE_EXIT_S : 0 };
+	bool show = false;
 	int c;
 
 	closefrom(passed ? LISTENER_PASSED_FD + 1 : STDERR_FILENO + 1);
@@ -152,6 +170,9 @@ int main(int argc, char **argv)
 		case 'i':
 			options.idle_exit_s = parse_seconds(optarg);
 			break;
+		case 's':
+			show = true;
+			break;
 		case 'h':
 		case 'V':
 			return usage(stdout, EXIT_SUCCESS);
@@ -162,6 +183,8 @@ int main(int argc, char **argv)
 	if (!options.config || options.config[0] != '/' || optind != argc || options.idle_exit_s < 0 ||
 	    (options.listen && options.listen[0] != '/'))
 		return usage(stderr, EXIT_FAILURE);
+	if (show)
+		return show_config(options.config);
 	if (options.listen || passed) {
 		(void)clearenv(); /* libraries must not find anything in it, whoever started this */
 		return resident_run(&options);

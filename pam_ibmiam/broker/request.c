@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "explain.h"
 #include "job.h"
 #include "log.h"
 #include "renewal.h"
@@ -148,24 +149,6 @@ static struct session *keep(struct client *c, const struct decision *d)
 	return s;
 }
 
-/* "NAME OUTCOME MS DETAIL", one after the other. */
-static bool put_steps(const struct decision *d, struct secret *out)
-{
-	if (d->steps == 0 || !secret_init(out, sizeof d->step))
-		return false;
-	for (size_t i = 0; i < d->steps; i++) {
-		const struct decision_step *s = &d->step[i];
-		char line[sizeof s->detail + 64];
-		int n = snprintf(line, sizeof line, "%s %s %lld %s", s->check,
-				 s->outcome == STEP_PASSED ? "passed" : "failed",
-				 (long long)(s->ended_ms - s->begun_ms), s->detail);
-
-		if (n < 0 || (size_t)n >= sizeof line || !secret_append(out, line, (size_t)n + 1))
-			return false;
-	}
-	return true;
-}
-
 static void on_decision(struct job *job)
 {
 	static const struct wire_reply too_large = { .result = IBMIAM_CONFIG_ERROR,
@@ -183,9 +166,11 @@ static void on_decision(struct job *job)
 	SECRET_AUTO(steps);
 
 	r->note = job->server->note;
-	if (job->request.explain && put_steps(d, &steps)) {
+	if (job->request.explain && explain_put(job->explain, d, job->config, &steps)) {
 		r->steps = steps.data;
 		r->steps_len = steps.len;
+		if (r->iam_id)
+			r->expiration = (uint32_t)decision_token(d)->expiration;
 	}
 	if (job->server->sessions && r->result == IBMIAM_ALLOWED && d->exported)
 		s = keep(c, d);

@@ -1,7 +1,7 @@
 /*
  * The outcome of a login attempt, the one vocabulary that the broker, the wire
- * and the module share.  The module maps it to PAM codes in one table; nothing
- * else in the tree knows PAM codes.  The numbers go over the wire: append only.
+ * and the module share.  Its PAM codes are in the table below: the module takes
+ * the codes from it, the command their names; nothing else in the tree knows them.  The numbers go over the wire: append only.
  */
 #ifndef IBMIAM_RESULT_H
 #define IBMIAM_RESULT_H
@@ -20,6 +20,18 @@ enum ibmiam_result {
 	IBMIAM_NO_SESSION = 8,    /* no credential under this handle, or it is somebody else's */
 	IBMIAM_RESULT_COUNT
 };
+
+/* What a login ends with.  IBMIAM_NO_SESSION is never the answer to that question. */
+#define RESULT_PAM_CODES(ROW)                            \
+	ROW(IBMIAM_ALLOWED, PAM_SUCCESS)                 \
+	ROW(IBMIAM_KEY_REJECTED, PAM_AUTH_ERR)           \
+	ROW(IBMIAM_DENIED, PAM_PERM_DENIED)              \
+	ROW(IBMIAM_USER_UNKNOWN, PAM_USER_UNKNOWN)       \
+	ROW(IBMIAM_THROTTLED, PAM_MAXTRIES)              \
+	ROW(IBMIAM_UNAVAILABLE, PAM_AUTHINFO_UNAVAIL)    \
+	ROW(IBMIAM_CONFIG_ERROR, PAM_SERVICE_ERR)        \
+	ROW(IBMIAM_BROKER_ERROR, PAM_SERVICE_ERR)        \
+	ROW(IBMIAM_NO_SESSION, PAM_SERVICE_ERR)
 
 /* The result as one word for the log.  Never NULL; "invalid" for a value out of
  * range, so that a number from the wire may be passed unchecked. */

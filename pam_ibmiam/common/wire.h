@@ -78,7 +78,7 @@ struct wire_reply {
 	const char *session;        /* the handle of the credential, where one is held */
 	const char *name;           /* who the token is for, for people to read; never to decide on */
 	const char *token;          /* secret; only in the answer to `token` */
-	uint32_t expiration;        /* of that token, seconds since 1970; 0 without one */
+	uint32_t expiration;        /* of that token (explained: of the session's), seconds since 1970; 0 */
 	uint32_t obtained;          /* when that token was issued to this host, likewise */
 	const char *profile;        /* the trusted profile that it is a token of */
 	const char *check;          /* the check that decided, when that was not a yes */

@@ -15,17 +15,8 @@
 #include "report.h"
 #include "state.h"
 
-static const int pam_code[IBMIAM_RESULT_COUNT] = {
-	[IBMIAM_ALLOWED] = PAM_SUCCESS,
-	[IBMIAM_KEY_REJECTED] = PAM_AUTH_ERR,
-	[IBMIAM_DENIED] = PAM_PERM_DENIED,
-	[IBMIAM_USER_UNKNOWN] = PAM_USER_UNKNOWN,
-	[IBMIAM_THROTTLED] = PAM_MAXTRIES,
-	[IBMIAM_UNAVAILABLE] = PAM_AUTHINFO_UNAVAIL,
-	[IBMIAM_CONFIG_ERROR] = PAM_SERVICE_ERR,
-	[IBMIAM_BROKER_ERROR] = PAM_SERVICE_ERR,
-	[IBMIAM_NO_SESSION] = PAM_SERVICE_ERR, /* never the answer to this question */
-};
+#define PAM_CODE(result, code) [result] = (code),
+static const int pam_code[IBMIAM_RESULT_COUNT] = { RESULT_PAM_CODES(PAM_CODE) };
 
 /* Keys have at least 32 characters, user names hardly ever: what is typed at the wrong
  * prompt must not end up in the log. */

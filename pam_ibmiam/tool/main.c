@@ -1,5 +1,5 @@
 /*
- * ibmiam: the command line for the users of a session.  Here are the table of its subcommands
+ * ibmiam: the command line for the users of a session, and for admins.  Here are the table of its subcommands
  * and the way from argv to one of them.
  */
 #include <string.h>
@@ -34,6 +34,17 @@ const struct command commands[] = {
 	  OPTIONS_ASKING, 0, 0, login_run },
 	{ "logout", "", "End the credential of this session", NULL,
 	  OPTIONS_ASKING, 0, 0, logout_run },
+	{ "check", "", "For root: try a login and show each step of it, to see why it fails",
+	  "It asks for an API key, or reads it from standard input, and runs a broker of its own, as\n"
+	  "a login does that finds no other; nobody is logged in, and nothing is changed. It waits for\n"
+	  "10 seconds, as a login does, unless --timeout says otherwise.\n"
+	  "With --pam no key is needed: it warns of mistakes in that file of /etc/pam.d, and exits with\n"
+	  "1 where there are any.\n",
+	  OPTIONS_RUNNING | OPTION_USER | OPTION_SERVICE | OPTION_RHOST | OPTION_PAM |
+	  OPTION_TIMEOUT | OPTION_JSON, 0, 0, check_run },
+	{ "config", "", "For root: print the configuration in force, each value with its origin",
+	  "What it prints is a configuration, but for secrets, which are shown as (set).\n",
+	  OPTIONS_RUNNING, 0, 0, config_run },
 	{ "help", "[COMMAND]", "Explain the commands, or one of them", NULL,
 	  OPTION_HELP | OPTION_LIST, 0, 1, help_run },
 	{ 0 },
@@ -89,7 +100,8 @@ static enum tool_exit run(const struct command *command, struct tool *tool)
 int main(int argc, char **argv)
 {
 	static char name[] = "ibmiam";
-	struct tool tool = { .socket = CLIENT_SOCKET, .timeout_ms = TIMEOUT_DEFAULT_MS };
+	struct tool tool = { .socket = CLIENT_SOCKET, .timeout_ms = TIMEOUT_DEFAULT_MS,
+			     .config = IBMIAM_CONFIG_PATH, .broker = IBMIAM_BROKER_PATH };
 	const struct command *command;
 
 	process_protect();

@@ -6,12 +6,18 @@
 
 #include "message.h"
 
-enum { TIMEOUT_MIN_S = 1, TIMEOUT_MAX_S = 60, ROW_MAX = 8, FIRST_VALUE = 256 };
+enum { TIMEOUT_MIN_S = 1, TIMEOUT_MAX_S = 60, ROW_MAX = 12, FIRST_VALUE = 256 };
 
 const struct option_row option_rows[] = {
 	{ OPTION_BEARER, "bearer", NULL, "with \"Bearer \" before the token" },
 	{ OPTION_JSON, "json", NULL, "as a JSON object" },
 	{ OPTION_LIST, "list", NULL, "the subcommands with their options, for programs" },
+	{ OPTION_USER, "user", "NAME", "whose login; the user of sudo, else your own" },
+	{ OPTION_SERVICE, "service", "NAME", "to which PAM service; sshd" },
+	{ OPTION_RHOST, "rhost", "ADDRESS", "from where; this host" },
+	{ OPTION_PAM, "pam", "SERVICE", "look at that file of /etc/pam.d (or a path) instead" },
+	{ OPTION_CONFIG, "config", "PATH", "the configuration; /etc/security/ibmiam.conf" },
+	{ OPTION_BROKER, "broker", "PATH", "the program to run; /usr/libexec/ibmiam-broker" },
 	{ OPTION_TIMEOUT, "timeout", "SECONDS", "how long to wait for the answer, 1 to 60; 30" },
 	{ OPTION_SOCKET, "socket", "PATH", "where the broker listens; /run/ibmiam/broker.sock" },
 	{ OPTION_HELP, "help", NULL, "this text" },
@@ -29,7 +35,17 @@ static bool set_timeout(struct tool *tool, const char *value)
 		seconds = seconds * 10 + (*p - '0');
 	}
 	tool->timeout_ms = seconds * 1000;
+	tool->timeout_given = true;
 	return seconds >= TIMEOUT_MIN_S && seconds <= TIMEOUT_MAX_S;
+}
+
+/* An absolute path, or a name that is at least something. */
+static const char *set_text(const char **to, const char *value, bool path)
+{
+	*to = value;
+	if (path)
+		return value[0] == '/' ? NULL : "an absolute path";
+	return value[0] ? NULL : "a name";
 }
 
 /* Stores one option.  Returns what it expects instead of this value, or NULL. */
@@ -52,8 +68,19 @@ static const char *store(struct tool *tool, enum option_flag flag, const char *v
 		tool->version = true;
 		break;
 	case OPTION_SOCKET:
-		tool->socket = value;
-		return value[0] == '/' ? NULL : "an absolute path";
+		return set_text(&tool->socket, value, true);
+	case OPTION_CONFIG:
+		return set_text(&tool->config, value, true);
+	case OPTION_BROKER:
+		return set_text(&tool->broker, value, true);
+	case OPTION_USER:
+		return set_text(&tool->user, value, false);
+	case OPTION_SERVICE:
+		return set_text(&tool->service, value, false);
+	case OPTION_RHOST:
+		return set_text(&tool->rhost, value, false);
+	case OPTION_PAM:
+		return set_text(&tool->pam, value, false);
 	case OPTION_TIMEOUT:
 		return set_timeout(tool, value) ? NULL : "whole seconds from 1 to 60";
 	default:

@@ -15,10 +15,18 @@ enum option_flag {
 	OPTION_BEARER = 1 << 4,
 	OPTION_JSON = 1 << 5,
 	OPTION_LIST = 1 << 6,
+	OPTION_USER = 1 << 7,
+	OPTION_SERVICE = 1 << 8,
+	OPTION_RHOST = 1 << 9,
+	OPTION_CONFIG = 1 << 10,
+	OPTION_BROKER = 1 << 11,
+	OPTION_PAM = 1 << 12,
 	/* Before the subcommand. */
 	OPTIONS_GLOBAL = OPTION_HELP | OPTION_VERSION | OPTION_SOCKET,
 	/* Of whatever asks the broker. */
 	OPTIONS_ASKING = OPTION_HELP | OPTION_SOCKET | OPTION_TIMEOUT,
+	/* Of whatever runs a broker of its own. */
+	OPTIONS_RUNNING = OPTION_HELP | OPTION_CONFIG | OPTION_BROKER,
 };
 
 struct option_row {

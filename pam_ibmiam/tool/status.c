@@ -4,40 +4,9 @@
 
 #include "output.h"
 #include "session.h"
+#include "words.h"
 
-enum { WORDS_MAX = 64, SHOWN_OF_HANDLE = 8 };
-
-/* A span of time in its largest unit: "41 minutes".  Rounded down: no promise is broken. */
-static void put_span(struct output *out, int64_t seconds)
-{
-	static const struct {
-		int64_t seconds;
-		const char *name;
-	} units[] = { { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
-
-	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-		int64_t n = seconds / units[i].seconds;
-
-		if (n > 0 || units[i].seconds == 1) {
-			output_format(out, "%lld %s%s", (long long)n, units[i].name,
-				      n == 1 ? "" : "s");
-			return;
-		}
-	}
-}
-
-/* A moment in the time zone of whoever reads it. */
-static void put_moment(struct output *out, int64_t seconds, bool with_date)
-{
-	time_t t = (time_t)seconds;
-	char words[WORDS_MAX] = "?";
-	struct tm tm;
-
-	if (localtime_r(&t, &tm))
-		(void)strftime(words, sizeof words, with_date ? "%Y-%m-%d %H:%M:%S %z" : "%H:%M:%S",
-			       &tm);
-	output_text(out, words);
-}
+enum { SHOWN_OF_HANDLE = 8 };
 
 /* When the broker fetches a new token if asked: in the last fifth of this one's life. */
 static int64_t renewal(const struct wire_reply *reply)
@@ -54,15 +23,15 @@ static void put_expiry(struct output *out, const struct wire_reply *reply, int64
 	output_text(out, "token    ");
 	if (left > 0) {
 		output_text(out, "expires in ");
-		put_span(out, left);
+		words_span(out, left);
 		output_text(out, ", at ");
 	} else {
 		output_text(out, "has expired, at ");
 	}
-	put_moment(out, reply->expiration, true);
+	words_moment(out, reply->expiration, true);
 	if (left > 0 && renew > 0) {
 		output_text(out, "; renewed when asked for after ");
-		put_moment(out, renew, false);
+		words_moment(out, renew, false);
 	}
 	output_text(out, "\n");
 }

@@ -12,12 +12,16 @@
 /* The exit codes: the one table that --help prints too.  Scripts rely on them: append only. */
 #define TOOL_EXITS(ROW)                                                                          \
 	ROW(TOOL_OK, 0, "done")                                                                  \
-	ROW(TOOL_UNEXPECTED, 1, "unexpected: input or output, memory, broker, configuration")    \
+	ROW(TOOL_UNEXPECTED, 1, "unexpected: input or output, memory, broker, configuration; "   \
+	    "check --pam: findings")                                                             \
 	ROW(TOOL_USAGE, 2, "wrong usage")                                                        \
 	ROW(TOOL_NO_SESSION, 3, "no session: IBMIAM_SESSION is not set, malformed, or unknown")  \
 	ROW(TOOL_NO_BROKER, 4, "no broker: nobody to be trusted listens at the socket")          \
 	ROW(TOOL_ENDED, 5, "IAM or this host no longer accepts the key; login: did not accept")  \
 	ROW(TOOL_LATER, 6, "IAM cannot be reached and no valid token is left, or throttled")     \
+	ROW(TOOL_DENIED, 7, "check: a good key that may not log in as this user")                \
+	ROW(TOOL_USER_UNKNOWN, 8, "check: no rule for this user, or no such local user")         \
+	ROW(TOOL_CONFIG, 9, "check, config: the configuration is missing or wrong")              \
 	ROW(TOOL_NOT_EXECUTABLE, 126, "exec: the command cannot be executed")                    \
 	ROW(TOOL_NOT_FOUND, 127, "exec: the command does not exist")
 
@@ -28,7 +32,11 @@ enum tool_exit { TOOL_EXITS(TOOL_EXIT_NUMBER) };
 struct tool {
 	const char *socket; /* where the resident broker listens; absolute */
 	int timeout_ms;     /* for its answer */
+	bool timeout_given; /* by an option */
 	bool bearer, json, list;
+	const char *user, *service, *rhost; /* whose login to check; NULL where not given */
+	const char *pam;    /* the PAM service to look at instead, or NULL */
+	const char *config, *broker; /* absolute paths */
 	bool help, version;
 	char **operands;    /* what follows the options; ends with NULL */
 	int operand_count;
@@ -56,6 +64,8 @@ enum tool_exit env_run(const struct tool *tool);
 enum tool_exit status_run(const struct tool *tool);
 enum tool_exit login_run(const struct tool *tool);
 enum tool_exit logout_run(const struct tool *tool);
+enum tool_exit check_run(const struct tool *tool);
+enum tool_exit config_run(const struct tool *tool);
 enum tool_exit help_run(const struct tool *tool);
 
 #endif

@@ -1,0 +1,67 @@
+/* Lines of files.  See pam_lines.h. */
+#include "pam_lines.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FILE_SIZE_MAX = 64 * 1024 };
+
+/* At most FILE_SIZE_MAX bytes of it, terminated, to be freed; or NULL, see errno. */
+static char *read_whole(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error;
+	char *text = fd >= 0 ? calloc(1, FILE_SIZE_MAX + 1) : NULL;
+	size_t len = 0;
+	ssize_t n = 1;
+
+	while (text && n > 0 && len < FILE_SIZE_MAX) {
+		n = read(fd, text + len, FILE_SIZE_MAX - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	error = errno;
+	if (fd >= 0)
+		(void)close(fd);
+	if (n >= 0)
+		return text;
+	free(text);
+	errno = error;
+	return NULL;
+}
+
+/* Ends the line that begins at text, joined with those that continue it.  Returns the next. */
+static char *cut_line(char *text, unsigned int *number)
+{
+	char *end = text + strcspn(text, "\n"), *next;
+
+	while (*end && end > text && end[-1] == '\\') {
+		end[-1] = end[0] = ' ';
+		end += strcspn(end, "\n");
+		++*number;
+	}
+	next = *end ? end + 1 : end;
+	*end = '\0';
+	text[strcspn(text, "#\r")] = '\0';
+	return next;
+}
+
+bool pam_lines_read(const char *path, bool (*take)(void *arg, const char *path, unsigned int line, char *text),
+		    void *arg)
+{
+	char *text = read_whole(path), *p = text;
+	unsigned int number = 1;
+
+	if (!text)
+		return false;
+	for (bool more = true; more && *p; number++) {
+		unsigned int first = number;
+		char *line = p;
+
+		p = cut_line(line, &number);
+		more = take(arg, path, first, line);
+	}
+	free(text);
+	return true;
+}

@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+"""ibmiam check --pam with the name of a service: what it finds in this host's sshd_config, and whether there is a second
+way in. In a private machine."""
+import json
+import shutil
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).absolute().parent.parent / "lib"))
+sys.dont_write_bytecode = True
+
+import sandbox  # noqa: E402
+import suite  # noqa: E402
+
+if sandbox.available():
+    suite.skip_all(sandbox.available())
+
+import machine as m  # noqa: E402
+
+machine = m.Machine(sandbox.enter())
+SSHD = Path("/etc/ssh/sshd_config")
+MORE = Path("/etc/ssh/sshd_config.d/ibmiam-test.conf")
+FALLBACK = "auth  [success=done authinfo_unavail=ignore default=die]  pam_ibmiam.so"
+
+
+def found(service: str = "sshd", user: str | None = None) -> list[tuple[str, str, str]]:
+    done = machine.run("/usr/bin/ibmiam", "check", "--pam", service, "--json", user=user)
+    findings = [(f["where"], f["what"], f["write"]) for f in json.loads(done.stdout)]
+    assert done.returncode == (1 if findings else 0), done
+    return findings
+
+
+class Host(unittest.TestCase):
+    def setUp(self):
+        machine.pam_example("sshd")
+        MORE.parent.mkdir(exist_ok=True)
+        for folder in map(Path, ("/root/.ssh", "/home/bob/.ssh")):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.authorize("root")
+
+    def authorize(self, user: str, text: str = "ssh-ed25519 AAAA made@up\n"):
+        folder = Path(f"~{user}/.ssh").expanduser()
+        folder.mkdir(exist_ok=True)
+        m.write(folder / "authorized_keys", text)
+
+    def sshd(self, text: str, more: str = "") -> list[tuple[str, str, str]]:
+        m.write(SSHD, text)
+        m.write(MORE, more)
+        return found()
+
+    def test_sshd(self):
+        good = "UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication no\n"
+        include = f"Include {MORE.parent}/*.conf\n"
+        for what, text, more, expected in (
+                ("as it should be", good, "", []),
+                ("keywords in any case, with =", 'usepam = "YES"\nKBDINTERACTIVEAUTHENTICATION=yes\n', "", []),
+                ("no UsePAM: the default", "PasswordAuthentication no\n", "", [(f"{SSHD}", "UsePAM is off", "UsePAM yes")]),
+                ("UsePAM no", "\n# UsePAM yes\nUsePAM no\n", "", [(f"{SSHD}:3", "UsePAM is off", "UsePAM yes")]),
+                ("the first counts", "UsePAM yes\nUsePAM no\n", "", []),
+                ("an included file is first", include + good, "UsePAM no\n", [(f"{MORE}:1", "UsePAM is off", "UsePAM yes")]),
+                ("a Match block is for some only", good + "Match User x\n  UsePAM no\n", "", []),
+                ("keyboard-interactive off", "UsePAM yes\nKbdInteractiveAuthentication no\n", "",
+                 [(f"{SSHD}:2", "KbdInteractiveAuthentication is off", "KbdInteractiveAuthentication yes")]),
+                ("by its old name", "UsePAM yes\nChallengeResponseAuthentication no\n", "",
+                 [(f"{SSHD}:2", "KbdInteractiveAuthentication is off", "KbdInteractiveAuthentication yes")]),
+                ("both off", "UsePAM yes\nKbdInteractiveAuthentication no\nPasswordAuthentication no\n", "",
+                 [(f"{SSHD}:2", "nothing is left", "KbdInteractiveAuthentication yes")])):
+            with self.subTest(what):
+                got = self.sshd(text, more)
+                self.assertEqual([(where, write) for where, _, write in got], [(where, write) for where, _, write in expected])
+                for (_, said, _), (_, wanted, _) in zip(got, expected):
+                    self.assertIn(wanted, said)
+
+    def test_with_another_module_that_asks(self):
+        """As after pam-auth-update: the prompt is pam_unix's, a password mode is enough."""
+        machine.pam("sshd", "auth [success=2 default=ignore] pam_unix.so", "auth [success=1 default=ignore] pam_ibmiam.so "
+                    "use_first_pass", "auth requisite pam_deny.so", "auth required pam_permit.so", "@include common-account",
+                    "@include common-session", "session optional pam_ibmiam.so")
+        self.assertEqual(self.sshd("UsePAM yes\nKbdInteractiveAuthentication no\n"), [])
+
+    def test_second_way_in(self):
+        self.sshd("UsePAM yes\n")
+        nothing = [("/etc/pam.d/sshd:7", FALLBACK)]
+        with self.subTest("root has a public key"):
+            self.assertEqual(found(), [])
+        with self.subTest("an empty file is none"):
+            self.authorize("root", "")
+            got = found()
+            self.assertEqual([(where, write) for where, _, write in got], nothing)
+            self.assertIn("no second way in", got[0][1])
+        with self.subTest("whoever is not root cannot know"):
+            self.assertEqual(found(user="alice"), [])
+        with self.subTest("somebody's key, who is no admin"):
+            self.authorize("bob")
+            self.assertEqual(len(found()), 1)
+        with self.subTest("an admin's"):
+            groups = Path("/etc/group")
+            before = groups.read_text()
+            kept = [line for line in before.splitlines() if not line.startswith("sudo:")]
+            groups.write_text("\n".join([*kept, "sudo:x:27:carol,bob", ""]))
+            self.assertEqual(found(), [])
+            groups.write_text(before)
+        with self.subTest("a fallback"):
+            machine.pam_example("sshd-fallback", "sshd")
+            self.assertEqual(found(), [])
+
+    def test_other_services(self):
+        m.write(SSHD, "UsePAM no\n")
+        for service in ("su", "sudo"):
+            with self.subTest(service):
+                machine.pam_example(service)
+                self.assertEqual(found(service), [])
+
+    def test_nothing_is_changed(self):
+        m.write(SSHD, "UsePAM no\n")
+        files = [SSHD, Path("/etc/pam.d/sshd"), m.CONFIG]
+        before = [(path.stat().st_mtime_ns, path.read_bytes()) for path in files]
+        found()
+        self.assertEqual([(path.stat().st_mtime_ns, path.read_bytes()) for path in files], before)
+
+
+suite.main()
