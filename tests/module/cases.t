@@ -47,7 +47,8 @@ class Case:
     def run(self) -> Run:
         service = f"case{stage.number()}"
         stage.pam(stage.options(iam.config(service=service, **self.config), self.options), self.before, service)
-        answers = tuple(iam.keys.get(a, a) if isinstance(a, str) else a for a in self.answers)
+        answers = tuple(iam.keys.get(a, a) if isinstance(a, str) and a != stage.me.pw_name else a
+                        for a in self.answers)
         return stage.drive(service, *self.steps, "left", user=self.user, answers=answers)
 
 

@@ -77,7 +77,7 @@ def config_keys() -> dict[str, list[str]]:
     text = source("broker/config_parse.c")
     shared = re.search(r"#define IN_EVERY_BLOCK(.*?)CFG_END", text, re.S).group(1)
     tables = {"domain": "email_domain"}
-    return {tables.get(name, name): found(r'\b[A-Z_]+\("(\w+)"', table.replace("IN_EVERY_BLOCK", shared))
+    return {tables.get(name, name): found(r'(?:\b[A-Z_]+\(|\.name = )"(\w+)"', table.replace("IN_EVERY_BLOCK", shared))
             for name, table in re.findall(r"static cfg_opt_t (\w+)\[\] = \{(.*?)\};", text, re.S)}
 
 
@@ -243,7 +243,7 @@ class Examples(unittest.TestCase):
         blocks = re.findall(r"^ *```\n(.*?)^ *```$", README, re.M | re.S)
         blocks += re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", page("ibmiam.conf.5"), re.M | re.S)
         blocks = [re.sub(r"(?m)^ {3}(?=\S)|^%.*", "", block) for block in blocks]  # of a list; sudoers
-        blocks = [block for block in blocks if re.search(self.KEYS, block, re.M) and "\n===" not in f"\n{block}"]
+        blocks = [block for block in blocks if re.search(self.KEYS, block, re.M) and not re.search("^(===|# ibmiam )", block, re.M)]
         self.assertGreater(len(blocks), 6)
         for block in blocks:
             with self.subTest(block.split("\n")[0]):
