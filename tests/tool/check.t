@@ -133,6 +133,8 @@ class Refused(unittest.TestCase):
     def test_identity_prints_the_block(self):
         found = explained(key="bob")
         self.expect(found, DENIED, "denied", "PAM_PERM_DENIED", "identity")
+        self.assertEqual(found["details"]["identity"],
+                         f"{iam.iam_ids['bob']}: the key's iam_id is not among this user's iam_ids")
         block = f'    user alice {{ iam_ids = {{ "{iam.iam_ids["bob"]}" }} }}'
         self.assertIn(block, found["hint"].splitlines())
         self.assertIn(block, check(key="bob").stdout.splitlines())
@@ -241,9 +243,11 @@ class Network(unittest.TestCase):
     def test_tcp(self):
         self.expect("tcp", "connect", "set proxy", endpoint=m.quoted(iam.urls["no_listen"]))
 
-    def test_a_certificate_that_is_over(self):
-        self.expect("tls", "expired", r"by this host's clock, which says \d{4}-.*is this host's clock right\?",
-                    endpoint=m.quoted(iam.urls["expired"]))
+    def test_a_certificate_of_another_time(self):
+        for name, detail in (("expired", "expired"), ("not_yet_valid", "not yet valid")):
+            with self.subTest(name):
+                self.expect("tls", detail, r"by this host's clock, which says \d{4}-.*is this host's clock right\?",
+                            endpoint=m.quoted(iam.urls[name]))
 
     def test_an_unknown_ca(self):
         for name in ("foreign_ca", "self_signed"):
