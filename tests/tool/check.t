@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """ibmiam check and ibmiam config, against the stand-in IAM in a private machine: which step is crossed, what is advised,
 what a script gets, and that no secret gets out."""
+import contextlib
 import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 import unittest
@@ -85,6 +87,22 @@ class Allowed(unittest.TestCase):
             done = check(*options)
             self.assertNotIn(iam.keys["alice"], done.stdout + done.stderr)
             self.assertEqual(re.findall(r"eyJ[\w.-]{40,}", done.stdout), [])
+
+    def test_nothing_is_exported(self):
+        machine.configure("service sshd { export = false }\n")
+        self.assertEqual(explained()["variables"], {})
+        self.assertIn("none would be exported", check().stdout)
+
+    def test_the_nearest_list_of_variables(self):
+        machine.configure('service sshd { environment = { "WHO=%{iam_id}" } }\n')
+        self.assertEqual(explained()["variables"], {"WHO": iam.iam_ids["alice"]})
+        self.assertIn("IBMIAM_TOKEN", explained("--service", "login")["variables"])
+
+    def test_what_others_say_is_data(self):
+        """A name with escape sequences and line breaks in the token; and in what the command is given."""
+        for done in (check(key="fault_token_evil_name"), check("--service", "\033[31mx\n")):
+            self.assertNotRegex(done.stdout + done.stderr, r"\x1b|%n.*\n%n")
+        self.assertEqual(explained(key="fault_token_evil_name")["status"], OK)
 
     def test_colour_only_on_a_terminal(self):
         def on_terminal(**env) -> bytes:
@@ -269,6 +287,27 @@ class Network(unittest.TestCase):
         for name in ("wrong_host", "old_tls", "garbage_tls"):
             with self.subTest(name):
                 self.expect("tls", ".", endpoint=m.quoted(iam.urls[name]))
+
+    def test_a_name_server_that_is_silent(self):
+        resolver = Path("/etc/resolv.conf")
+        before = resolver.read_text() if resolver.exists() else ""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 53))
+            resolver.write_text("nameserver 127.0.0.1\n")
+            self.expect("dns", "in time", "/etc/resolv.conf", endpoint='"https://iam.example.com"', options=("--timeout", "2"))
+        resolver.write_text(before)
+
+    def test_a_host_that_is_silent(self):
+        """As behind a firewall that drops packets: a queue of connections that is full."""
+        with socket.socket() as full, contextlib.ExitStack() as held:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            for _ in range(4):
+                waiting = held.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            self.expect("tcp", "in time", "set proxy", endpoint=f'"https://localhost:{full.getsockname()[1]}"',
+                        options=("--timeout", "2"))
 
     def test_silence(self):
         with self.subTest("in TLS"):
