@@ -157,6 +157,17 @@ class Refused(unittest.TestCase):
         self.assertIn(block, found["hint"].splitlines())
         self.assertIn(block, check(key="bob").stdout.splitlines())
 
+    def test_the_readme_shows_this(self):
+        """But for what differs from one run to the next."""
+        def plain(text: str) -> str:
+            for pattern in (r"IBMid-\w+", r"\b[0-9a-f]{32}\b", r"[0-9a-f-]{36}", r"(?<=localhost:)\d+", r"(?<=port )\d+",
+                            r" \(\d+ ms\)", r"TLSv[\d.]+", r"\d+(?= days left)", r"\d+(?= min)", r"(?<=expires in ).*"):
+                text = re.sub(pattern, "", text)
+            return text
+        shown = re.search(r"^# ibmiam check --user alice\nIBM Cloud API key:\n(.*?)^```$", (suite.ROOT / "README.md").read_text(),
+                          re.S | re.M)[1]
+        self.assertEqual(plain(check(key="bob").stdout), plain(shown))
+
     def test_the_blocks_work_when_pasted(self):
         """First what is advised without a rule, then what that leads to."""
         machine.configure(accounts=f'{{ "{iam.accounts["home"]}" }}')
