@@ -258,12 +258,13 @@ static size_t find_blocks(char *text, size_t len, size_t first, unsigned int *li
 {
 	struct lexer x = { .p = text, .end = text + len, .line = 1, .key = { text, 0 } };
 	struct word candidate = { text, 0 };
-	enum state state = NOTHING, before;
+	enum state state = NOTHING;
 	enum token token = WORD;
 	size_t n = 0;
 
 	while (token != END && (n < first + max || max == 0)) {
-		before = state;
+		enum state before = state;
+
 		if (advance(&x, &state, &candidate, &token))
 			break;
 		if (before != TITLE || x.depth != 1)

@@ -50,6 +50,13 @@ static void dns_text(char to[TEXT_MAX], const struct config *c)
 		       "it?", c->proxy ? "proxy" : "endpoint", c->proxy ? "..." : c->endpoint);
 }
 
+static void slow_dns_text(char to[TEXT_MAX], const struct config *c)
+{
+	(void)c;
+	(void)snprintf(to, TEXT_MAX, "the name server does not answer in time; where there is another, \"options "
+		       "timeout:1 attempts:2\" in /etc/resolv.conf lets it help");
+}
+
 static void connect_text(char to[TEXT_MAX], const struct config *c)
 {
 	(void)snprintf(to, TEXT_MAX, "%s", c->proxy ?
@@ -80,6 +87,15 @@ static const struct {
 	{ CURLE_COULDNT_CONNECT, ANY, connect_text },
 };
 
+/* Who is too late? */
+static void timeout_text(char to[TEXT_MAX], const struct iam_trace *t, const struct config *c)
+{
+	if (t->dns_us == 0)
+		slow_dns_text(to, c);
+	else if (t->tcp_us == 0 && !t->tls_begun)
+		connect_text(to, c);
+}
+
 bool explain_hint_put(struct secret *out, const struct explain_exchange *x, const struct decision *d)
 {
 	char line[TEXT_MAX + 16], text[TEXT_MAX] = "";
@@ -88,6 +104,8 @@ bool explain_hint_put(struct secret *out, const struct explain_exchange *x, cons
 
 	if (t->connect_status >= 300)
 		refused_text(text, d->config);
+	if (t->curl_code == CURLE_OPERATION_TIMEDOUT)
+		timeout_text(text, t, d->config);
 	for (size_t i = 0; i < sizeof hints / sizeof hints[0] && !text[0]; i++)
 		if ((int)hints[i].code == t->curl_code &&
 		    (hints[i].verify == ANY || hints[i].verify == t->verify))

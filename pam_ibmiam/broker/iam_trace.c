@@ -26,8 +26,12 @@ static void copy_printable(char *to, size_t cap, const char *from)
 {
 	size_t n = 0;
 
-	for (; *from && n + 1 < cap; from++)
-		to[n++] = *from >= ' ' && *from <= '~' ? *from : '?';
+	for (; *from && n + 1 < cap; from++) {
+		to[n] = '?';
+		if (*from >= ' ' && *from <= '~')
+			to[n] = *from;
+		n++;
+	}
 	to[n] = '\0';
 }
 

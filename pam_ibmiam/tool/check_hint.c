@@ -109,11 +109,10 @@ static void proxy_hint(const struct check *c, char to[CHECK_HINT_MAX])
 
 static void key_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
-	const char *paste = "paste the key's value alone: 32 characters or more, without quotes, braces or blanks";
-
 	if (c->reply.result == IBMIAM_KEY_REJECTED)
-		(void)snprintf(to, CHECK_HINT_MAX, "%s; not its id (ApiKey-...), nor its name. IBM Cloud shows the "
-			       "value once, when the key is made: ibmcloud iam api-key-create NAME", paste);
+		(void)snprintf(to, CHECK_HINT_MAX, "paste the key's value alone: 32 characters or more, without "
+			       "quotes, braces or blanks; not its id (ApiKey-...), nor its name. IBM Cloud shows "
+			       "the value once, when the key is made: ibmcloud iam api-key-create NAME");
 	else if (c->reply.result == IBMIAM_DENIED)
 		account_hint(c, to);
 	else

@@ -10,6 +10,13 @@
 #include "output.h"
 #include "process.h"
 
+#ifndef IBMIAM_BROKER_PATH
+#define IBMIAM_BROKER_PATH "/usr/libexec/ibmiam-broker"
+#endif
+#ifndef IBMIAM_CONFIG_PATH
+#define IBMIAM_CONFIG_PATH "/etc/security/ibmiam.conf"
+#endif
+
 enum { TIMEOUT_DEFAULT_MS = 30 * 1000, NO_LIMIT = 0x7fffffff };
 
 const struct command commands[] = {

@@ -34,6 +34,7 @@ def contexts(folder: Path) -> dict[str, ssl.SSLContext]:
     return {
         "good": context(good),
         "expired": context(issue("localhost", LOOPBACK, by=home, start=-3 * DAY, end=-1 * DAY)),
+        "not_yet_valid": context(issue("localhost", LOOPBACK, by=home, start=+1 * DAY, end=+3 * DAY)),
         "foreign_ca": context(issue("localhost", LOOPBACK, by=foreign)),
         "wrong_host": context(issue("elsewhere.example", ["elsewhere.example"], by=home)),
         "self_signed": context(issue("localhost", LOOPBACK, by=None)),

@@ -183,6 +183,7 @@ def tunnel(server, wire):
 LISTENERS = {
     "good": ("https://localhost:{}", "good", talk, talk),
     "expired": ("https://localhost:{}", "expired", talk, talk),
+    "not_yet_valid": ("https://localhost:{}", "not_yet_valid", talk, talk),
     "foreign_ca": ("https://localhost:{}", "foreign_ca", talk, talk),
     "wrong_host": ("https://localhost:{}", "wrong_host", talk, talk),
     "self_signed": ("https://localhost:{}", "self_signed", talk, talk),

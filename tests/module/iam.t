@@ -194,6 +194,7 @@ KEYS = {
 CERTIFICATE = r"no answer from .*curl 60"
 LISTENERS = {
     "expired": unavailable("certificate has expired .curl 60"),
+    "not_yet_valid": unavailable("certificate is not yet valid .curl 60"),
     "foreign_ca": unavailable(CERTIFICATE),
     "wrong_host": unavailable("subject name .*curl 60"),
     "self_signed": unavailable(CERTIFICATE),

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """ibmiam check and ibmiam config, against the stand-in IAM in a private machine: which step is crossed, what is advised,
 what a script gets, and that no secret gets out."""
+import contextlib
 import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 import unittest
@@ -86,6 +88,22 @@ class Allowed(unittest.TestCase):
             self.assertNotIn(iam.keys["alice"], done.stdout + done.stderr)
             self.assertEqual(re.findall(r"eyJ[\w.-]{40,}", done.stdout), [])
 
+    def test_nothing_is_exported(self):
+        machine.configure("service sshd { export = false }\n")
+        self.assertEqual(explained()["variables"], {})
+        self.assertIn("none would be exported", check().stdout)
+
+    def test_the_nearest_list_of_variables(self):
+        machine.configure('service sshd { environment = { "WHO=%{iam_id}" } }\n')
+        self.assertEqual(explained()["variables"], {"WHO": iam.iam_ids["alice"]})
+        self.assertIn("IBMIAM_TOKEN", explained("--service", "login")["variables"])
+
+    def test_what_others_say_is_data(self):
+        """A name with escape sequences and line breaks in the token; and in what the command is given."""
+        for done in (check(key="fault_token_evil_name"), check("--service", "\033[31mx\n")):
+            self.assertNotRegex(done.stdout + done.stderr, r"\x1b|%n.*\n%n")
+        self.assertEqual(explained(key="fault_token_evil_name")["status"], OK)
+
     def test_colour_only_on_a_terminal(self):
         def on_terminal(**env) -> bytes:
             pid, terminal = pty.fork()
@@ -133,9 +151,22 @@ class Refused(unittest.TestCase):
     def test_identity_prints_the_block(self):
         found = explained(key="bob")
         self.expect(found, DENIED, "denied", "PAM_PERM_DENIED", "identity")
+        self.assertEqual(found["details"]["identity"],
+                         f"{iam.iam_ids['bob']}: the key's iam_id is not among this user's iam_ids")
         block = f'    user alice {{ iam_ids = {{ "{iam.iam_ids["bob"]}" }} }}'
         self.assertIn(block, found["hint"].splitlines())
         self.assertIn(block, check(key="bob").stdout.splitlines())
+
+    def test_the_readme_shows_this(self):
+        """But for what differs from one run to the next."""
+        def plain(text: str) -> str:
+            for pattern in (r"IBMid-\w+", r"\b[0-9a-f]{32}\b", r"[0-9a-f-]{36}", r"(?<=localhost:)\d+", r"(?<=port )\d+",
+                            r" \(\d+ ms\)", r"TLSv[\d.]+", r"\d+(?= days left)", r"\d+(?= min)", r"(?<=expires in ).*"):
+                text = re.sub(pattern, "", text)
+            return text
+        shown = re.search(r"^# ibmiam check --user alice\nIBM Cloud API key:\n(.*?)^```$", (suite.ROOT / "README.md").read_text(),
+                          re.S | re.M)[1]
+        self.assertEqual(plain(check(key="bob").stdout), plain(shown))
 
     def test_the_blocks_work_when_pasted(self):
         """First what is advised without a rule, then what that leads to."""
@@ -241,9 +272,11 @@ class Network(unittest.TestCase):
     def test_tcp(self):
         self.expect("tcp", "connect", "set proxy", endpoint=m.quoted(iam.urls["no_listen"]))
 
-    def test_a_certificate_that_is_over(self):
-        self.expect("tls", "expired", r"by this host's clock, which says \d{4}-.*is this host's clock right\?",
-                    endpoint=m.quoted(iam.urls["expired"]))
+    def test_a_certificate_of_another_time(self):
+        for name, detail in (("expired", "expired"), ("not_yet_valid", "not yet valid")):
+            with self.subTest(name):
+                self.expect("tls", detail, r"by this host's clock, which says \d{4}-.*is this host's clock right\?",
+                            endpoint=m.quoted(iam.urls[name]))
 
     def test_an_unknown_ca(self):
         for name in ("foreign_ca", "self_signed"):
@@ -265,6 +298,27 @@ class Network(unittest.TestCase):
         for name in ("wrong_host", "old_tls", "garbage_tls"):
             with self.subTest(name):
                 self.expect("tls", ".", endpoint=m.quoted(iam.urls[name]))
+
+    def test_a_name_server_that_is_silent(self):
+        resolver = Path("/etc/resolv.conf")
+        before = resolver.read_text() if resolver.exists() else ""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 53))
+            resolver.write_text("nameserver 127.0.0.1\n")
+            self.expect("dns", "in time", "/etc/resolv.conf", endpoint='"https://iam.example.com"', options=("--timeout", "2"))
+        resolver.write_text(before)
+
+    def test_a_host_that_is_silent(self):
+        """As behind a firewall that drops packets: a queue of connections that is full."""
+        with socket.socket() as full, contextlib.ExitStack() as held:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            for _ in range(4):
+                waiting = held.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(full.getsockname())
+            self.expect("tcp", "in time", "set proxy", endpoint=f'"https://localhost:{full.getsockname()[1]}"',
+                        options=("--timeout", "2"))
 
     def test_silence(self):
         with self.subTest("in TLS"):

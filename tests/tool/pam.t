@@ -168,6 +168,15 @@ class Pam(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (USAGE, ""))
         self.assertIn("No such file", done.stderr)
 
+    def test_the_codes_are_those_of_the_readme(self):
+        """Results: the outcome's word in the log, and the PAM code, of which module and command have one table."""
+        header, names = ((ROOT / "pam_ibmiam/common" / name).read_text() for name in ("result.h", "result.c"))
+        codes = dict(re.findall(r"ROW\((IBMIAM_\w+), (PAM_\w+)\)", header))
+        words = dict(re.findall(r'\[(IBMIAM_\w+)\] = "([\w-]+)"', names))
+        self.assertEqual(codes.keys(), words.keys())
+        pairs = set(re.findall(r"^\|[^|]*\| `(PAM_\w+)` \| `([\w-]+)` \|$", (ROOT / "README.md").read_text(), re.M))
+        self.assertEqual(pairs, {(codes[name], words[name]) for name in codes if name != "IBMIAM_NO_SESSION"})
+
     def test_the_options_are_those_of_the_module(self):
         text = (ROOT / "pam_ibmiam/module/options.c").read_text()
         table = dict(re.findall(r'\{ "(\w+)", set_(\w+),', text))

@@ -12,7 +12,7 @@ check-sanitize: deps
 	@tests/deps valgrind
 	@$(MAKE) --no-print-directory BUILD='$(BUILD)-sanitize' SANITIZE='$(SANITIZERS)' \
 		T='$$(UNIT_TESTS) $$(FAULT_TESTS) $$(FUZZ_REPLAYS) $(addprefix tests/module/,cases.t iam.t stash.t) \
-			$(addprefix tests/tool/,session.t login.t)' \
+			$(addprefix tests/tool/,session.t login.t pam.t)' \
 		check-built
 	@$(MAKE) --no-print-directory T=tests/hosts/valgrind.t check-built
 
