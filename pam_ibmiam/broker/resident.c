@@ -28,7 +28,7 @@ enum {
 	CLIENTS_OF_ONE_MAX = 16,
 	REQUEST_WAIT_MS = 5000,
 	ACCEPTS_AT_ONCE = 16,
-	RELOAD_RETRY_MS = 10000,
+	RELOAD_RETRY_MS = 10000, /* after one that was refused */
 };
 
 struct resident {
@@ -126,7 +126,7 @@ static void reload(struct resident *r)
 	char why[WIRE_REASON_MAX] = "";
 	struct config_live *live = load(r, why, sizeof why);
 
-	r->reload_after_ms = deadline_now_ms() + RELOAD_RETRY_MS;
+	r->reload_after_ms = live ? 0 : deadline_now_ms() + RELOAD_RETRY_MS;
 	if (!live) {
 		if (strcmp(why, r->refused) != 0)
 			log_line(LOG_ERR, "the new configuration is refused, and the old one stays: %s", why);
