@@ -296,4 +296,15 @@ def tree() -> list[Path]:
     return [path for path in paths if path.is_file() and "__pycache__" not in path.parts]
 
 
+class Documents(unittest.TestCase):
+    def test_the_readme_has_the_checks_in_their_order(self):
+        """A row each, its name in the first column; below a row of --- IAM has been asked, as below the line here."""
+        source = (SOURCES / "broker/decision.c").read_text()
+        table = source.split("} checks[] = {")[1].split("};")[0]
+        checks = [name or "---" for name in re.findall(r'(?m)^\t(?:\{ "(\w+)", \w+, \w+ \},|/\* ---- \*/)$', table)]
+        section = (ROOT / "README.md").read_text().split("## Whom it trusts\n")[1].split("\n## ")[0]
+        rows = re.findall(r"(?m)^\| (?:`(\w+)`|(---)) \|", section)
+        self.assertEqual([name or line for name, line in rows], checks)
+
+
 suite.main()

@@ -11,7 +11,7 @@ SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 check-sanitize: deps
 	@tests/deps valgrind
 	@$(MAKE) --no-print-directory BUILD='$(BUILD)-sanitize' SANITIZE='$(SANITIZERS)' \
-		T='$$(UNIT_TESTS) $$(FAULT_TESTS) $$(FUZZ_REPLAYS) $(addprefix tests/module/,cases.t iam.t stash.t) \
+		T='$$(UNIT_TESTS) $$(FAULT_TESTS) $$(FUZZ_REPLAYS) $(addprefix tests/module/,cases.t iam.t stash.t access.t access_resident.t) \
 			$(addprefix tests/tool/,session.t login.t pam.t)' \
 		check-built
 	@$(MAKE) --no-print-directory T=tests/hosts/valgrind.t check-built
