@@ -136,7 +136,6 @@ static void reload(struct resident *r)
 		memcpy(r->refused, why, sizeof r->refused);
 		return;
 	}
-	r->needs = iam_transport_needs(&live->config); /* the same, but its strings live as long */
 	config_live_release(r->server.config);
 	r->server.config = live;
 	directory_forget(&r->server.directory); /* its key may be another */

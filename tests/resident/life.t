@@ -58,6 +58,19 @@ class Life(ServiceTest):
                 self.assert_exit(self.command("token", handle=handle), GONE, "no credential")
                 self.broker.end()
 
+    def test_what_holds_it(self):
+        """By the kernel's own account; what that keeps it from is tests/unit/test_sandbox_resident.c's matter."""
+        broker = self.start()
+        status = dict(line.split(":\t", 1) for line in
+                      Path(f"/proc/{broker.process.pid}/status").read_text().splitlines() if ":\t" in line)
+        own = USERS["_ibmiam"]
+        for name, value in {"Uid": f"{own}\t" * 3 + str(own), "Groups": "", "NoNewPrivs": "1", "Seccomp": "2",
+                            "CapEff": "0" * 16, "CapPrm": "0" * 16}.items():
+            with self.subTest(name):
+                self.assertEqual(status[name].strip(), value)
+        self.assertNotRegex(broker.log, "no Landlock|no seccomp")
+        broker.end()
+
     def test_two_at_once(self):
         for turn in range(5):
             first, second = self.start(waits=False), self.start(waits=False)

@@ -4,7 +4,7 @@ analyze: deps
 	@tests/deps clang-tidy cppcheck
 	@tests/tree/analyze
 
-# valgrind on the module in a real pamtester; ASan and UBSan where they can look: the unit tests, and the module and the broker in
+# valgrind on the module in a real pamtester and on a resident broker; ASan and UBSan where they can look: the unit tests, and the module and the broker in
 # hosts of our own.  The real sshd, sudo and su cannot load an instrumented module, and
 # hell.t measures what the sanitizers change (memory, signals).
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -12,9 +12,10 @@ check-sanitize: deps
 	@tests/deps valgrind
 	@$(MAKE) --no-print-directory BUILD='$(BUILD)-sanitize' SANITIZE='$(SANITIZERS)' \
 		T='$$(UNIT_TESTS) $$(FAULT_TESTS) $$(FUZZ_REPLAYS) $(addprefix tests/module/,cases.t iam.t stash.t access.t access_resident.t) \
-			$(addprefix tests/tool/,session.t login.t pam.t)' \
+			$(addprefix tests/tool/,session.t login.t pam.t) \
+			$(addprefix tests/resident/,isolation.t reload.t renewal.t)' \
 		check-built
-	@$(MAKE) --no-print-directory T=tests/hosts/valgrind.t check-built
+	@$(MAKE) --no-print-directory T='tests/hosts/valgrind.t tests/resident/valgrind.t' check-built
 
 # Clang's source-based coverage: its counters are mapped before the broker enters its
 # sandbox, so they count in there too, where gcov could not write its files.  The tests of
