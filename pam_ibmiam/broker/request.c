@@ -207,6 +207,11 @@ static void serve_authenticate(struct client *c)
 		return;
 	}
 	c->server->requests++;
+	/* First: for the next check the name service is asked about a name of his choice. */
+	if (!is_privileged(c) && !limit_take_own(c->server->limit, c->uid)) {
+		request_refuse(c, IBMIAM_THROTTLED, "too many logins by this user himself");
+		return;
+	}
 	if (!may_authenticate(c, &r)) {
 		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, for "
 			       "another service, or say from where");
