@@ -6,9 +6,11 @@
 #define IBMIAM_CONFIG_LIVE_H
 
 #include "config.h"
+#include "directory.h"
 
 struct config_live {
 	struct config config;
+	struct directory directory; /* the host's own token, from this configuration's key */
 	unsigned int holders;
 };
 

@@ -14,7 +14,7 @@ struct job *job_new(struct server *server, const struct wire_request *request, i
 	*job = (struct job){ .server = server, .config = config_live_hold(server->config),
 			     .request = *request, .deadline_ms = deadline_ms, .done = done };
 	decision_begin(&job->decision, &(struct decision_basis){ .config = &job->config->config,
-				.limit = server->limit, .directory = &server->directory },
+				.limit = server->limit, .directory = &job->config->directory },
 		       &job->request);
 	return job;
 }
