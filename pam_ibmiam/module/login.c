@@ -70,12 +70,14 @@ static bool find_uid(struct attempt *a, uint32_t *ret_uid, struct client_fault *
 	return false;
 }
 
-/* For the resident broker's log and throttle; without it the login is the same. */
+/* NULL means from this host, so what is too long to be sent must not become that. */
 static const char *get_rhost(pam_handle_t *pamh)
 {
 	const char *rhost = item_get(pamh, PAM_RHOST);
 
-	return rhost && rhost[0] && strlen(rhost) < WIRE_RHOST_MAX ? rhost : NULL;
+	if (!rhost || !rhost[0])
+		return NULL;
+	return strlen(rhost) < WIRE_RHOST_MAX ? rhost : "(too long)";
 }
 
 static struct wire_reply ask(struct attempt *a, const char *key, struct secret *buf,

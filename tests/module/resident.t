@@ -243,7 +243,7 @@ class Asked(unittest.TestCase):
         for name, steps, sent in (("unset", (), None), ("empty", ("rhost=",), None),
                                   ("an address", ("rhost=2001:db8::7",), b"2001:db8::7\0"),
                                   ("255 bytes", ("rhost=" + "h" * 255,), b"h" * 255 + b"\0"),
-                                  ("256 bytes", ("rhost=" + "h" * 256,), None)):
+                                  ("256 bytes", ("rhost=" + "h" * 256,), b"(too long)\0")):
             with self.subTest(name):
                 run, broker = self.login(*steps, "authenticate", options="socket={path}")
                 self.assertEqual(run.environments, [HELD])
