@@ -34,6 +34,7 @@ void config_live_release(struct config_live *live)
 {
 	if (!live || --live->holders > 0)
 		return;
+	directory_forget(&live->directory);
 	config_free(&live->config);
 	free(live);
 }

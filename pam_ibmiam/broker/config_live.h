@@ -8,9 +8,11 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "directory.h"
 
 struct config_live {
 	struct config config;
+	struct directory directory; /* the host's own token, from this configuration's key */
 	unsigned int holders;
 	const char *path;  /* the file; the caller's of config_live_load() */
 	int64_t load_ms;   /* how long reading it took */

@@ -16,7 +16,7 @@ struct job *job_new(struct server *server, const struct wire_request *request, i
 			     /* Without memory there is less to read, and nothing else is different. */
 			     .explain = request->explain ? calloc(1, sizeof *job->explain) : NULL };
 	decision_begin(&job->decision, &(struct decision_basis){ .config = &job->config->config,
-				.limit = server->limit, .directory = &server->directory },
+				.limit = server->limit, .directory = &job->config->directory },
 		       &job->request);
 	return job;
 }

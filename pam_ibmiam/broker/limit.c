@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -17,17 +18,16 @@ enum {
 	WAYS = 4,      /* entries among which a new one pushes out that which matters least */
 	SETS = 1024,
 	ACCEPTED_S = 30 * 24 * 3600,
-	FULL_AGAIN_S = LIMIT_USER_TRIES * LIMIT_USER_REFILL_S, /* the bucket is as if never touched */
 };
 
 /* What is hashed along, so that a key is never taken for a name. */
-enum kind { REJECTED = 1, ACCEPTED, TRIES };
+enum kind { REJECTED = 1, ACCEPTED, TRIES, OWN };
 
 struct entry {
 	unsigned char hash[HASH_LEN];
 	int64_t at_ms; /* when it was last written; 0: free */
 	int64_t matters_until_ms; /* so that wrong keys do not push out the good ones */
-	double tokens; /* TRIES: what is left of the bucket */
+	double tokens; /* TRIES, OWN: what is left of the bucket */
 };
 
 struct limit {
@@ -96,7 +96,7 @@ static struct entry *find_or_make(struct limit *limit, const unsigned char hash[
 			least = &set[i];
 	if (e)
 		return e;
-	*least = (struct entry){ .tokens = LIMIT_USER_TRIES };
+	*least = (struct entry){ 0 };
 	memcpy(least->hash, hash, HASH_LEN);
 	return least;
 }
@@ -145,18 +145,40 @@ bool limit_user_may_try(struct limit *limit, const char *user, const char *key)
 	       refilled(e->tokens, e->at_ms, 1.0 / LIMIT_USER_REFILL_S, LIMIT_USER_TRIES) >= 1;
 }
 
-void limit_note_denied(struct limit *limit, const char *user)
+/* The bucket of a user, as it is now; NULL when there is no memory. */
+static struct entry *bucket(struct limit *limit, enum kind kind, const char *user, int size)
 {
 	unsigned char hash[HASH_LEN];
 	struct entry *e;
 
-	if (!make_hash(limit, TRIES, user, NULL, hash))
-		return;
+	if (!make_hash(limit, kind, user, NULL, hash))
+		return NULL;
 	e = find_or_make(limit, hash);
-	if (e->at_ms)
-		e->tokens = refilled(e->tokens, e->at_ms, 1.0 / LIMIT_USER_REFILL_S, LIMIT_USER_TRIES);
-	e->tokens = e->tokens > 1 ? e->tokens - 1 : 0;
-	touch(e, FULL_AGAIN_S);
+	e->tokens = e->at_ms ? refilled(e->tokens, e->at_ms, 1.0 / LIMIT_USER_REFILL_S, size) : size;
+	touch(e, (int64_t)size * LIMIT_USER_REFILL_S); /* it is full again then */
+	return e;
+}
+
+void limit_note_denied(struct limit *limit, const char *user)
+{
+	struct entry *e = bucket(limit, TRIES, user, LIMIT_USER_TRIES);
+
+	if (e)
+		e->tokens = e->tokens > 1 ? e->tokens - 1 : 0;
+}
+
+bool limit_take_own(struct limit *limit, uid_t uid)
+{
+	struct entry *e;
+	char name[24];
+
+	(void)snprintf(name, sizeof name, "%lu", (unsigned long)uid);
+	e = bucket(limit, OWN, name, LIMIT_OWN_LOGINS);
+	if (e && e->tokens < 1)
+		return false;
+	if (e)
+		e->tokens -= 1;
+	return true;
 }
 
 void limit_note_rejected(struct limit *limit, const char *user, const char *key)

@@ -10,11 +10,13 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum {
 	LIMIT_REJECTED_S = 60,   /* how long a rejected key is remembered */
 	LIMIT_USER_TRIES = 30,   /* wrong tries of a user at once, */
 	LIMIT_USER_REFILL_S = 2, /* and one more each so many seconds */
+	LIMIT_OWN_LOGINS = 100,  /* of a user by himself at once, good or not; and more likewise */
 };
 
 struct limit;
@@ -34,6 +36,10 @@ bool limit_user_may_try(struct limit *limit, const char *user, const char *key);
 void limit_note_rejected(struct limit *limit, const char *user, const char *key);
 void limit_note_denied(struct limit *limit, const char *user);
 void limit_note_accepted(struct limit *limit, const char *user, const char *key);
+
+/* Counts a login that a user makes by himself (`ibmiam login`); false when he has made too many:
+ * he alone, with a good key in a loop, must not use up the requests of the whole host. */
+bool limit_take_own(struct limit *limit, uid_t uid);
 
 /* Counts one request to IAM; false when this minute's are used up.  0 means no limit. */
 bool limit_take_request(struct limit *limit, uint32_t per_minute);

@@ -138,7 +138,6 @@ static void reload(struct resident *r)
 	}
 	config_live_release(r->server.config);
 	r->server.config = live;
-	directory_forget(&r->server.directory); /* its key may be another */
 	r->refused[0] = '\0';
 	r->reload_after_ms = 0;
 	log_line(LOG_NOTICE, "the configuration %s has been read anew", r->options->config);

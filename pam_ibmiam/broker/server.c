@@ -29,7 +29,6 @@ void server_close(struct server *server)
 	while (server->sessions && sessions_any(server->sessions))
 		request_drop_session(server, sessions_any(server->sessions), "the broker stops");
 	sessions_free(server->sessions);
-	directory_forget(&server->directory);
 	limit_free(server->limit);
 	iam_free(server->iam);
 	config_live_release(server->config);

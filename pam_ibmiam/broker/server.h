@@ -11,7 +11,6 @@
 #include <sys/types.h>
 
 #include "config_live.h"
-#include "directory.h"
 #include "iam.h"
 #include "limit.h"
 #include "session.h"
@@ -35,7 +34,6 @@ struct client {
 struct server {
 	struct iam *iam;
 	struct config_live *config;
-	struct directory directory; /* the host's own token */
 	const char *note;         /* one-shot: for the log, in each reply; NULL: none */
 	int set;                  /* what is watched */
 	LIST_HEAD(, client) clients;

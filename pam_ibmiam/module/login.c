@@ -61,8 +61,7 @@ static bool find_uid(struct attempt *a, uint32_t *ret_uid, struct client_fault *
 	return false;
 }
 
-/* For the resident broker's log and throttle; without it the login is the same. */
-/* One that is too long to be anything must not look like a local login, which has none. */
+/* NULL means from this host, so what is too long to be sent must not become that. */
 static const char *get_rhost(pam_handle_t *pamh)
 {
 	const char *rhost = item_get(pamh, PAM_RHOST);
