@@ -54,7 +54,8 @@ struct world {
 	unsigned int profile_says[NAMES], group_says[NAMES], host_says;
 };
 
-static const char *const accounts[NAMES] = { UNIT_ACCOUNT, UNIT_ACCOUNT2, "00000000000000000000000000000003" };
+static const char *const accounts[NAMES] = { UNIT_ACCOUNT, UNIT_ACCOUNT2,
+					     "00000000000000000000000000000003" };
 static const char *const names[NAMES] = { "alice", "bob", "carol" };
 static const char *const ids[NAMES] = { "IBMid-1", "IBMid-2", "iam-ServiceId-3" };
 static const char *const services[NAMES] = { "sshd", "su", "sudo" };
@@ -75,18 +76,25 @@ static bool has(set s, unsigned int i)
 
 static void make_level(struct level *l)
 {
-	*l = (struct level){ .profile = roll(3) ? 0 : 1 + roll(NAMES), .groups = any(7), .no_export = roll(8) == 0 };
+	*l = (struct level){ .profile = roll(3) ? 0 : 1 + roll(NAMES), .groups = any(7),
+			     .no_export = roll(8) == 0 };
 }
 
 static void make_world(struct world *w)
 {
 	*w = (struct world){
-		.accounts = any(1), .user = roll(3) > 0, .domain = roll(2) > 0, .allow_root = roll(2) > 0,
-		.iam_ids = any(0), .user_services = any(5), .domain_services = any(5), .users = any(6),
-		.networks = any(6), .block = (enum block)roll(BLOCKS), .minimum_uid = roll(3) ? 1000 : 0,
-		.uid = uids[roll(UNIT_LEN(uids))], .name = roll(5) ? 0 : roll(NAMES), .service = roll(2 * NAMES),
-		.from = roll(UNIT_LEN(froms)), .who = roll(4) ? 0 : roll(NAMES), .account = roll(4) ? 0 : roll(NAMES),
-		.email = roll(3) ? 0 : roll(UNIT_LEN(emails)), .host_says = roll(10) ? 0 : 1 + roll(UNIT_LEN(refusals)),
+		.accounts = any(1), .user = roll(3) > 0, .domain = roll(2) > 0,
+		       .allow_root = roll(2) > 0,
+		.iam_ids = any(0), .user_services = any(5), .domain_services = any(5),
+		       .users = any(6),
+		.networks = any(6), .block = (enum block)roll(BLOCKS),
+		       .minimum_uid = roll(3) ? 1000 : 0,
+		.uid = uids[roll(UNIT_LEN(uids))], .name = roll(5) ? 0 : roll(NAMES),
+		       .service = roll(2 * NAMES),
+		.from = roll(UNIT_LEN(froms)), .who = roll(4) ? 0 : roll(NAMES),
+		       .account = roll(4) ? 0 : roll(NAMES),
+		.email = roll(3) ? 0 : roll(UNIT_LEN(emails)),
+		       .host_says = roll(10) ? 0 : 1 + roll(UNIT_LEN(refusals)),
 	};
 	for (int i = 0; i < LEVELS; i++)
 		make_level(&w->level[i]);
@@ -120,10 +128,11 @@ static void put_set(FILE *f, const char *key, const char *const *words, set s)
 
 static void put_level(FILE *f, const struct level *l)
 {
+	static const char *const profiles[] = { PROFILE(1), PROFILE(2), PROFILE(3) };
 	static const char *const groups[] = { GROUP(1), GROUP(2), GROUP(3) };
 
 	if (l->profile)
-		(void)fprintf(f, "\ttrusted_profile = \"Profile-00000000-0000-0000-0000-00000000000%u\"\n", l->profile);
+		(void)fprintf(f, "\ttrusted_profile = \"%s\"\n", profiles[l->profile - 1]);
 	put_set(f, "access_groups", groups, l->groups);
 }
 
@@ -141,14 +150,16 @@ static const char *service_of(const struct world *w)
 /* To be freed. */
 static char *text_of(const struct world *w)
 {
-	const char *const titles[BLOCKS] = { NULL, service_of(w), services[w->service % NAMES], "*" };
+	const char *const titles[BLOCKS] = { NULL, service_of(w), services[w->service % NAMES],
+					     "*" };
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
 	assert_non_null(f);
 	put_set(f, "accounts", accounts, w->accounts);
-	(void)fprintf(f, "minimum_uid = %u\nallow_root = %s\n", w->minimum_uid, w->allow_root ? "true" : "false");
+	(void)fprintf(f, "minimum_uid = %u\nallow_root = %s\n", w->minimum_uid, w->allow_root ?
+		      "true" : "false");
 	put_level(f, &w->level[TOP_LEVEL]);
 	if (w->user) {
 		(void)fprintf(f, "user alice {\n");
@@ -175,30 +186,41 @@ static char *identity_of(const struct world *w)
 {
 	char *claims = NULL;
 
-	assert_true(asprintf(&claims, "{\"iam_id\":\"%s\",\"iss\":\"" ISSUER "\",\"exp\":" LATE ",\"account\":{\"bss\":\"%s\"},"
-			     "\"realmid\":\"%s\",\"email\":\"%s\"}", ids[w->who], accounts[w->account],
+	assert_true(asprintf(&claims, "{\"iam_id\":\"%s\",\"iss\":\"" ISSUER "\",\"exp\":" LATE
+			     ",\"account\":{\"bss\":\"%s\"},"
+			     "\"realmid\":\"%s\",\"email\":\"%s\"}", ids[w->who],
+			  accounts[w->account],
 			     w->who == 2 ? "iam" : "IBMid", emails[w->email]) > 0);
 	return claims;
+}
+
+static unsigned int last_digit(const char *text)
+{
+	return (unsigned int)(text[strlen(text) - 1] - '0');
 }
 
 static void answer_as(const struct world *w, struct decision *d)
 {
 	const struct iam_question *q = &d->question;
-	const char *about = q->kind == IAM_ASSUME ? q->profile : q->kind == IAM_MEMBERSHIP ? q->group : "1";
-	unsigned int n = (unsigned int)(about[strlen(about) - 1] - '1'), says;
+	unsigned int says = 0;
 	char *claims = NULL;
 
 	if (q->kind == IAM_MEMBERSHIP) {
-		unit_answer(d, &(struct unit_said){ .status = group_status[w->group_says[n]] });
+		says = w->group_says[last_digit(q->group) - 1];
+		unit_answer(d, &(struct unit_said){ .status = group_status[says] });
 		return;
 	}
-	says = q->kind == IAM_ASSUME ? w->profile_says[n] : q->api_key == d->request->key ? 0 : w->host_says;
+	if (q->kind == IAM_ASSUME)
+		says = w->profile_says[last_digit(q->profile) - 1];
+	else if (q->api_key != d->request->key)
+		says = w->host_says;
 	if (says > 0) {
 		unit_answer(d, &refusals[says - 1]);
 		return;
 	}
 	if (q->kind == IAM_ASSUME)
-		assert_true(asprintf(&claims, "{\"iam_id\":\"iam-%s\",\"iss\":\"" ISSUER "\",\"exp\":" LATE ",\"account\":"
+		assert_true(asprintf(&claims, "{\"iam_id\":\"iam-%s\",\"iss\":\"" ISSUER
+				     "\",\"exp\":" LATE ",\"account\":"
 				     "{\"bss\":\"%s\"},\"authn\":{\"iam_id\":\"%s\"}}", q->profile,
 				     accounts[w->account], ids[w->who]) > 0);
 	else
@@ -236,7 +258,8 @@ static struct outcome outcome_of(const struct decision *d)
 
 static struct wire_request login_of(const struct world *w)
 {
-	return (struct wire_request){ .user = names[w->name], .service = service_of(w), .rhost = froms[w->from],
+	return (struct wire_request){ .user = names[w->name], .service = service_of(w),
+				      .rhost = froms[w->from],
 				      .uid = w->uid, .key = KEY };
 }
 
@@ -250,7 +273,8 @@ static struct outcome decide_in(const struct world *w)
 	char *text = text_of(w);
 
 	unit_access_load(&config, text);
-	decision_begin(&d, &(struct decision_basis){ .config = &config, .directory = &directory }, &request);
+	decision_begin(&d, &(struct decision_basis){ .config = &config, .directory = &directory },
+		       &request);
 	while (!decision_go_on(&d))
 		answer_as(w, &d);
 	o = outcome_of(&d);
@@ -265,7 +289,8 @@ static struct outcome decide_in(const struct world *w)
 static struct outcome decide_held(const struct world *w)
 {
 	const struct wire_request request = login_of(w);
-	struct decision source = { .request = &request, .question = { .kind = IAM_TOKEN, .api_key = KEY } }, d;
+	struct decision source = { .request = &request, .question = { .kind = IAM_TOKEN,
+								      .api_key = KEY } }, d;
 	struct token identity;
 	struct config config = { 0 };
 	struct outcome o;
@@ -276,7 +301,8 @@ static struct outcome decide_held(const struct world *w)
 	assert_null(token_read(source.answer.body.data, source.answer.body.len, &identity));
 	iam_answer_free(&source.answer);
 	unit_access_load(&config, text);
-	decision_begin_held(&d, &(struct decision_basis){ .config = &config }, &request, &identity, &identity);
+	decision_begin_held(&d, &(struct decision_basis){ .config = &config }, &request, &identity,
+			    &identity);
 	assert_true(decision_go_on(&d));
 	o = outcome_of(&d);
 	decision_free(&d);
@@ -309,7 +335,8 @@ static bool his_rule_lets_in(const struct world *w)
 	unsigned int service = w->service % NAMES;
 
 	if (w->user && w->name == 0)
-		return has(w->iam_ids, w->who) && (!w->user_services || has(w->user_services, service)) &&
+		return has(w->iam_ids, w->who) && (!w->user_services || has(w->user_services,
+				service)) &&
 		       level_lets_in(w, &w->level[USER_LEVEL]);
 	return w->domain && w->uid != 0 && w->who != 2 && owner[w->email] == w->name &&
 	       (!w->domain_services || has(w->domain_services, service)) &&
@@ -318,9 +345,11 @@ static bool his_rule_lets_in(const struct world *w)
 
 static bool lets_in(const struct world *w)
 {
-	return has(w->accounts, w->account) && (w->uid == 0 ? w->allow_root : w->uid >= w->minimum_uid) &&
+	return has(w->accounts, w->account) &&
+	       (w->uid == 0 ? w->allow_root : w->uid >= w->minimum_uid) &&
 	       (!w->users || has(w->users, w->name)) &&
-	       (!w->networks || (w->from < NAMES && has(w->networks, w->from))) && his_rule_lets_in(w) &&
+	       (!w->networks || (w->from < NAMES && has(w->networks, w->from))) &&
+	  his_rule_lets_in(w) &&
 	       level_lets_in(w, &w->level[SERVICE_LEVEL]) && level_lets_in(w, &w->level[TOP_LEVEL]);
 }
 
@@ -356,7 +385,7 @@ static void restrict_world(struct world *w)
 	set *const lists[] = { &w->user_services, &w->domain_services, &w->users, &w->networks };
 	unsigned int what = roll(9);
 
-	/* Where there is no block, one may be added; where there is one, another would replace it. */
+	/* Where there is no block one may be added; another would replace the one there is. */
 	if (w->block == NO_BLOCK && (what == 2 || what == 3 || what == 8))
 		w->block = (enum block)(OWN + roll(BLOCKS - OWN));
 	if (what < 4)
@@ -372,15 +401,19 @@ static void restrict_world(struct world *w)
 	else
 		narrow_level(&w->level[SERVICE_LEVEL]);
 	if (roll(2))
-		narrow_level(&w->level[(unsigned int[]){ USER_LEVEL, DOMAIN_LEVEL, TOP_LEVEL }[roll(3)]]);
+		narrow_level(&w->level[(unsigned int[]){ USER_LEVEL, DOMAIN_LEVEL,
+							 TOP_LEVEL }[roll(3)]]);
 }
 
-static void fail_with(const struct world *w, const char *what, const struct outcome *a, const struct outcome *b)
+static void fail_with(const struct world *w, const char *what, const struct outcome *a,
+		      const struct outcome *b)
 {
 	char *text = text_of(w);
 
-	fail_msg("%s: result %u at %s, then %u at %s; user %s uid %u service %s who %s in\n%s", what, a->result,
-		 a->check, b->result, b->check, names[w->name], w->uid, service_of(w), ids[w->who], text);
+	fail_msg("%s: result %u at %s, then %u at %s; user %s uid %u service %s who %s in\n%s",
+		 what, a->result,
+		 a->check, b->result, b->check, names[w->name], w->uid, service_of(w), ids[w->who],
+		       text);
 }
 
 static void worlds(unsigned int *yes, void (*look)(const struct world *w, const struct outcome *o))
@@ -406,7 +439,8 @@ static void look_for_the_rules(const struct world *w, const struct outcome *o)
 
 	if ((o->result == IBMIAM_ALLOWED) != lets_in(w))
 		fail_with(w, lets_in(w) ? "must be let in" : "must not be let in", o, o);
-	if (o->exported != (o->result == IBMIAM_ALLOWED && !his->no_export && !w->level[SERVICE_LEVEL].no_export))
+	if (o->exported != (o->result == IBMIAM_ALLOWED && !his->no_export &&
+			    !w->level[SERVICE_LEVEL].no_export))
 		fail_with(w, "exports", o, o);
 }
 
@@ -425,7 +459,9 @@ static void look_at_less(const struct world *w, const struct outcome *o)
 	for (unsigned int n = 1 + roll(3); n > 0; n--)
 		restrict_world(&less);
 	then = decide_in(&less);
-	if (then.result == IBMIAM_ALLOWED && (is_refused(o) || (then.exported && o->result == IBMIAM_ALLOWED && !o->exported)))
+	if (then.result == IBMIAM_ALLOWED && (is_refused(o) || (then.exported &&
+								o->result == IBMIAM_ALLOWED &&
+								!o->exported)))
 		fail_with(&less, "a restriction lets in", o, &then);
 }
 
@@ -444,9 +480,11 @@ static void look_at_held(const struct world *w, const struct outcome *o)
 {
 	struct outcome held = decide_held(w);
 
-	if (o->local < number_of("key") && (held.result != o->result || strcmp(held.check, o->check) != 0))
+	if (o->local < number_of("key") && (held.result != o->result || strcmp(held.check,
+			o->check) != 0))
 		fail_with(w, "held, although this host refuses", o, &held);
-	if (o->result == IBMIAM_ALLOWED && (held.result != IBMIAM_ALLOWED || held.exported != o->exported))
+	if (o->result == IBMIAM_ALLOWED && (held.result != IBMIAM_ALLOWED ||
+					    held.exported != o->exported))
 		fail_with(w, "not held, although it is allowed", o, &held);
 }
 

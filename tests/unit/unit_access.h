@@ -18,16 +18,18 @@
 
 #define ID(n) "00000000-0000-0000-0000-00000000000" #n
 #define PROFILE(n) "Profile-" ID(n)
+#define IS_PROFILE(n) "iam-" PROFILE(n) /* its iam_id */
 #define GROUP(n) "AccessGroupId-" ID(n)
 #define CRN(n) "crn:v1:bluemix:public:iam-identity::a/" UNIT_ACCOUNT "::profile:" PROFILE(n)
 #define BSS(account) "{\"bss\":\"" account "\"}"
 
 /* What a token says. */
 #define CLAIMS(iam_id, issuer, expiry, account, more)                                    \
-	"{\"iam_id\":\"" iam_id "\",\"iss\":\"" issuer "\",\"exp\":" expiry ",\"account\":" account more "}"
+	"{\"iam_id\":\"" iam_id "\",\"iss\":\"" issuer "\",\"exp\":" expiry               \
+	",\"account\":" account more "}"
 #define PERSON(iam_id) CLAIMS(iam_id, ISSUER, LATE, BSS(UNIT_ACCOUNT), "")
 #define AUTHN(iam_id) ",\"authn\":{\"iam_id\":\"" iam_id "\"}"
-#define ASSUMED(n, who) CLAIMS("iam-" PROFILE(n), ISSUER, LATE, BSS(UNIT_ACCOUNT), AUTHN(who))
+#define ASSUMED(n, who) CLAIMS(IS_PROFILE(n), ISSUER, LATE, BSS(UNIT_ACCOUNT), AUTHN(who))
 #define ERROR(code) "{\"errorCode\":\"" code "\",\"errorMessage\":\"x\"}"
 
 /* One answer of IAM's. */
@@ -50,7 +52,8 @@ static inline void unit_answer(struct decision *d, const struct unit_said *said)
 	iam_answer_free(&d->answer);
 	d->answer.http_status = said->status;
 	d->answer.fault_result = IBMIAM_UNAVAILABLE;
-	(void)snprintf(d->answer.fault, sizeof d->answer.fault, "%s", said->fault ? said->fault : "");
+	(void)snprintf(d->answer.fault, sizeof d->answer.fault, "%s",
+		       said->fault ? said->fault : "");
 	assert_true(secret_init(body, IAM_BODY_MAX));
 	if (said->body)
 		unit_put(body, said->body);
@@ -91,8 +94,8 @@ static inline void unit_access_load(struct config *c, const char *text)
 
 /* All checks, in their order. */
 static const char *const unit_checks[] = {
-	"accounts", "uid", "rule", "service", "network", "shape", "rejected", "tries", "key", "issuer",
-	"expiry", "account", "identity", "profile", "groups", "environment",
+	"accounts", "uid", "rule", "service", "network", "shape", "rejected", "tries", "key",
+	"issuer", "expiry", "account", "identity", "profile", "groups", "environment",
 };
 
 /* The decision has made these checks, the last one being this, and no other. */
@@ -208,8 +211,10 @@ static inline void unit_check_environment(const struct decision *d)
 	bool found = false;
 
 	assert_string_equal(d->reply.iam_id, d->identity.iam_id);
-	assert_string_equal(decision_token(d)->iam_id, d->reply.profile ? d->reply.profile : d->reply.iam_id);
-	while ((entry = wire_list_next(d->reply.environment, d->reply.environment_len, entry)) != NULL) {
+	assert_string_equal(decision_token(d)->iam_id,
+			    d->reply.profile ? d->reply.profile : d->reply.iam_id);
+	while ((entry = wire_list_next(d->reply.environment, d->reply.environment_len,
+				       entry)) != NULL) {
 		if (strncmp(entry, "IBMIAM_TOKEN=", 13) == 0) {
 			assert_string_equal(entry + 13, token);
 			found = true;
@@ -230,7 +235,8 @@ static inline void unit_is_decided(void **state)
 	char asked[128];
 
 	unit_access_load(&config, r->config);
-	decision_begin(&d, &(struct decision_basis){ .config = &config, .directory = &directory }, &request);
+	decision_begin(&d, &(struct decision_basis){ .config = &config, .directory = &directory },
+		       &request);
 	unit_drive(&d, r->said, asked);
 	unit_check_reply(&d, r);
 	assert_string_equal(asked, r->asked ? r->asked : "");
