@@ -7,7 +7,7 @@ sys.path[:0] = [str(Path(__file__).absolute().parent.parent / folder) for folder
 sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
-from service import (ALLOWED, GONE, NO_SESSION, USERS, ServiceTest, adopt, authenticate, begin, drop, token)  # noqa: E402
+from service import ALLOWED, GONE, NO_SESSION, USERS, ServiceTest, adopt, authenticate, begin, drop, token  # noqa: E402
 from wire import DENIED  # noqa: E402
 
 machine = ServiceTest.machine = begin()
@@ -86,14 +86,13 @@ class Isolation(ServiceTest):
 
     def test_users_authenticate_only_themselves(self):
         before = self.requests()
-        for what, data, uid in [("another user", authenticate("alice", keys["alice"], service="ibmiam"), BOB),
-                                ("her name, his uid", authenticate("alice", keys["alice"], uid=BOB, service="ibmiam"), BOB),
-                                ("his name, her uid", authenticate("bob", keys["bob"], uid=ALICE, service="ibmiam"), BOB),
-                                ("root's uid", authenticate("bob", keys["bob"], uid=0, service="ibmiam"), BOB),
-                                ("sshd", authenticate("bob", keys["bob"], service="sshd"), BOB),
-                                ("no such user", authenticate("nobodyhere", keys["bob"], uid=BOB, service="ibmiam"), BOB)]:
+        for what, user, uid, service in [
+                ("another user", "alice", ALICE, "ibmiam"), ("her name, his uid", "alice", BOB, "ibmiam"),
+                ("his name, her uid", "bob", ALICE, "ibmiam"), ("root's uid", "bob", 0, "ibmiam"),
+                ("sshd", "bob", BOB, "sshd"), ("no such user", "nobodyhere", BOB, "ibmiam")]:
             with self.subTest(what):
-                self.assert_result(self.broker.ask(data, uid), DENIED, "only root may")
+                data = authenticate(user, keys.get(user, keys["bob"]), uid=uid, service=service)
+                self.assert_result(self.broker.ask(data, BOB), DENIED, "only root may")
         self.assertEqual(self.requests(), before, "IAM is not asked")
         own = self.assert_result(self.broker.ask(authenticate("bob", keys["bob"], service="ibmiam"), BOB), ALLOWED)
         self.assert_result(self.broker.ask(token(own.handle), BOB), ALLOWED)
@@ -126,8 +125,9 @@ class Isolation(ServiceTest):
     def test_no_reply_holds_a_key(self):
         """Every byte of every kind of answer."""
         asked = {
-            "authenticate": (authenticate("alice", keys["alice"]), 0), "refused": (authenticate("bob", keys["alice"]), 0),
-            "rejected": (authenticate("alice", keys["unknown"]), 0), "details": (authenticate("alice", keys["disabled"]), 0),
+            "authenticate": (authenticate("alice", keys["alice"]), 0),
+            "refused": (authenticate("bob", keys["alice"]), 0), "rejected": (authenticate("alice", keys["unknown"]), 0),
+            "details": (authenticate("alice", keys["disabled"]), 0),
             "evil": (authenticate("alice", keys["fault_error_message_evil"]), 0),
             "login": (authenticate("alice", keys["alice"], service="ibmiam"), ALICE),
             "token": (token(self.handle), ALICE), "token for root": (token(self.handle), 0),

@@ -129,8 +129,8 @@ class Life(ServiceTest):
         path.unlink(missing_ok=True)
         self.file = machine.scratch / f"activated{kind}-{path.name}.log"
         with open(self.file, "wb") as log:
-            process = subprocess.Popen(["systemd-socket-activate", kind, "-l", path, PROGRAM, "--config", CONFIG, *options],
-                                       stdin=subprocess.DEVNULL, stderr=log, cwd="/")
+            command = ["systemd-socket-activate", kind, "-l", path, PROGRAM, "--config", CONFIG, *options]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, cwd="/")
         self.addCleanup(process.kill)
         until(path.exists, "it listens")
         return process

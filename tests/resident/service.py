@@ -13,7 +13,7 @@ from concurrent.futures import ALL_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Iterator
 
-from hosttest import HostTest, begin
+from hosttest import HostTest, begin  # noqa: F401
 from machine import CONFIG, TIMEOUT_S, USERS, Machine, die_with_parent, until
 from wire import (ADOPT, ALLOWED, DROP, MESSAGE_MAX, NO_SESSION, REQUEST, field, fields, message,
                   text, u32)

@@ -125,7 +125,8 @@ class Story(ServiceTest):
 
     def sudo(self, *arguments: str) -> subprocess.CompletedProcess:
         machine.pam_example("sudo", "sudo", "sudo-i")
-        write(Path("/etc/sudoers"), "Defaults env_reset, use_pty, timestamp_timeout=0\nalice ALL=(ALL:ALL) ALL\n", 0o440)
+        write(Path("/etc/sudoers"), "Defaults env_reset, use_pty, timestamp_timeout=0\n"
+              "alice ALL=(ALL:ALL) ALL\n", 0o440)
         done = machine.run("sudo", "-S", *arguments, user="alice", answer=keys["alice"] + "\n")
         self.assertEqual(done.returncode, 0, done.stderr)
         return done
