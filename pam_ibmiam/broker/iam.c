@@ -17,6 +17,7 @@ enum {
 	HEADERS_MAX = 64 * 1024, /* bytes; libcurl keeps them all */
 	RETRY_PAUSE_MIN_MS = 100, /* before the retry of a 5xx; up to three times as long, */
 	RETRY_PAUSE_SPREAD_MS = 200, /* so that many hosts do not come back in step */
+	BACKSTOP_MS = 2000,          /* libcurl's own end, later than ours: it looks at the clock first */
 	RETRY_NEEDS_MS = 300,        /* a retry with less time than this is not begun */
 	RETRY_AFTER_MAX_S = 3600,    /* longer than that nobody means */
 };
@@ -147,8 +148,8 @@ static CURLcode prepare(struct iam_exchange *x)
 	if (left == 0)
 		return CURLE_OPERATION_TIMEDOUT;
 	SET(CURLOPT_HTTPHEADER, x->headers);
-	SET(CURLOPT_TIMEOUT_MS, left);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, left);
+	SET(CURLOPT_TIMEOUT_MS, left + BACKSTOP_MS);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, left + BACKSTOP_MS);
 	return curl_multi_add_handle(x->iam->multi, x->easy) == CURLM_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
@@ -296,9 +297,7 @@ void iam_wait(struct iam *iam, int fd, int timeout_ms)
 	const CURLMsg *message;
 	int running, left;
 
-	/* done() may begin and cancel exchanges: each round looks again. */
-	while ((x = find_due(iam, deadline_now_ms(), &until_ms)) != NULL)
-		go_on(x, deadline_now_ms());
+	/* First what is there already: a process that was held up must not take that for silence. */
 	(void)curl_multi_perform(iam->multi, &running);
 	while ((message = curl_multi_info_read(iam->multi, &left)) != NULL) {
 		CURLcode rc = message->data.result;
@@ -309,6 +308,9 @@ void iam_wait(struct iam *iam, int fd, int timeout_ms)
 		ended(x, rc);
 		until_ms = 0; /* what that led to is not waited for */
 	}
+	/* done() may begin and cancel exchanges: each round looks again. */
+	while ((x = find_due(iam, deadline_now_ms(), &until_ms)) != NULL)
+		go_on(x, deadline_now_ms());
 	(void)curl_multi_poll(iam->multi, &extra, fd >= 0, deadline_left_ms(until_ms), NULL);
 }
 

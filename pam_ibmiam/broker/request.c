@@ -197,16 +197,16 @@ static void serve_authenticate(struct client *c)
 		return;
 	}
 	c->server->requests++;
-	/* First: for the next check the name service is asked about a name of his choice. */
-	if (!is_privileged(c) && !limit_take_own(c->server->limit, c->uid)) {
-		request_refuse(c, IBMIAM_THROTTLED, "too many logins by this user himself");
-		return;
-	}
 	if (!may_authenticate(c, &r)) {
 		log_line(LOG_NOTICE, "login refused user=%s service=%s uid=%u: asked for by uid=%u pid=%d", r.user,
 			 r.service, r.uid, c->uid, c->pid);
 		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, for "
 			       "another service, or say from where");
+		return;
+	}
+	/* Uids without a name (subuid(5)) never come here, and so cannot crowd the table. */
+	if (!is_privileged(c) && !limit_take_own(c->server->limit, c->uid)) {
+		request_refuse(c, IBMIAM_THROTTLED, "too many logins by this user himself");
 		return;
 	}
 	c->deadline_ms = deadline_now_ms() + r.budget_ms;

@@ -44,6 +44,11 @@ struct resident {
 	int64_t idle_since_ms;
 };
 
+static bool is_user(const struct server *server, uid_t uid)
+{
+	return uid != 0 && uid != server->privileged;
+}
+
 static size_t count_clients(const struct server *server, uid_t uid, size_t *ret_users)
 {
 	const struct client *c;
@@ -52,19 +57,35 @@ static size_t count_clients(const struct server *server, uid_t uid, size_t *ret_
 	*ret_users = 0;
 	LIST_FOREACH(c, &server->clients, link) {
 		n += c->uid == uid;
-		*ret_users += c->uid != 0 && c->uid != server->privileged;
+		*ret_users += is_user(server, c->uid);
 	}
 	return n;
 }
 
-static bool has_room(const struct server *server, uid_t uid)
+/* One user may have many uids (subuid(5)), enough to take all room by saying nothing.  Whoever
+ * has a request sends it at once, so the oldest that has not is ended. */
+static bool end_silent_user(struct server *server)
+{
+	struct client *c, *oldest = NULL;
+
+	LIST_FOREACH(c, &server->clients, link) /* the newest first */
+		if (is_user(server, c->uid) && c->message.len == 0)
+			oldest = c;
+	if (oldest)
+		client_end(oldest);
+	return oldest != NULL;
+}
+
+static bool has_room(struct server *server, uid_t uid)
 {
 	size_t users, own = count_clients(server, uid, &users);
 
 	if (server->client_count >= server->clients_max)
 		return false;
-	return uid == 0 || uid == server->privileged ||
-	       (own < CLIENTS_OF_ONE_MAX && users < server->clients_max / CLIENTS_OF_USERS_PART);
+	if (!is_user(server, uid))
+		return true;
+	return own < CLIENTS_OF_ONE_MAX && (users < server->clients_max / CLIENTS_OF_USERS_PART ||
+					    end_silent_user(server));
 }
 
 static bool greet(int fd)
