@@ -46,34 +46,36 @@ static int find_word(const char *const words[], int count, const char *word, siz
 	return -1;
 }
 
+/* A word, or the number of lines to jump over. */
+static bool parse_action(const char *word, size_t len, int *ret)
+{
+	static const char *const words[] = { "ignore", "ok", "done", "bad", "die", "reset" };
+	static const int actions[] = { PAM_DO_IGNORE, PAM_DO_OK, PAM_DO_DONE, PAM_DO_BAD, PAM_DO_DIE,
+				       PAM_DO_RESET };
+	int i = find_word(words, sizeof words / sizeof words[0], word, len);
+	long lines = word[0] >= '0' && word[0] <= '9' ? strtol(word, NULL, 10) : -1;
+
+	*ret = i >= 0 ? actions[i] : lines > PAM_LINES_MAX ? PAM_LINES_MAX : (int)lines;
+	return i >= 0 || lines >= 0;
+}
+
 /* One VALUE=ACTION of a control in brackets.  Results that are not looked at are skipped. */
 static bool apply_pair(const char *pair, size_t len, int action[PAM_RESULTS], bool given[PAM_RESULTS])
 {
 	static const char *const results[PAM_RESULTS] = { "success", "auth_err", "perm_denied",
 							  "authinfo_unavail", "service_err", "ignore" };
-	static const char *const actions[] = { "ignore", "ok", "done", "bad", "die", "reset" };
 	const char *equals = memchr(pair, '=', len);
-	size_t name = equals ? (size_t)(equals - pair) : len, rest = equals ? len - name - 1 : 0;
+	size_t name = equals ? (size_t)(equals - pair) : len;
 	int result, what;
 
-	if (!equals || rest == 0)
+	if (!equals || !parse_action(equals + 1, len - name - 1, &what))
 		return false;
-	what = find_word(actions, 6, equals + 1, rest);
-	if (what < 0 && equals[1] >= '0' && equals[1] <= '9')
-		what = -(int)strtol(equals + 1, NULL, 10);
-	else if (what < 0)
-		return false;
-	if (name == 7 && strncmp(pair, "default", 7) == 0) {
-		for (int i = 0; i < PAM_RESULTS; i++)
-			if (!given[i])
-				action[i] = -what;
-		return true;
-	}
 	result = find_word(results, PAM_RESULTS, pair, name);
-	if (result >= 0) {
-		action[result] = -what;
+	if (result >= 0)
 		given[result] = true;
-	}
+	for (int i = 0; i < PAM_RESULTS; i++)
+		if (i == result || (!given[i] && name == 7 && strncmp(pair, "default", name) == 0))
+			action[i] = what;
 	return true;
 }
 
