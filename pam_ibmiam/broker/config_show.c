@@ -117,8 +117,10 @@ static void put_proxy(FILE *to, const char *url)
 
 static void put_value(FILE *to, cfg_opt_t *opt, unsigned int i)
 {
-	static const char *const exports[] = { [CONFIG_EXPORT_DEFAULT] = "true", [CONFIG_EXPORT_NEVER] = "false",
-					       [CONFIG_EXPORT_OWN] = "true", [CONFIG_EXPORT_TARGET] = "target" };
+	static const char *const exports[] = { [CONFIG_EXPORT_DEFAULT] = "true",
+					       [CONFIG_EXPORT_NEVER] = "false",
+					       [CONFIG_EXPORT_OWN] = "true",
+					       [CONFIG_EXPORT_TARGET] = "target" };
 
 	if (opt->type == CFGT_BOOL)
 		(void)fputs(cfg_opt_getnbool(opt, i) ? "true" : "false", to);
@@ -136,7 +138,8 @@ static void put_value(FILE *to, cfg_opt_t *opt, unsigned int i)
 
 static void put_origin(FILE *to, const struct key *key, size_t number)
 {
-	const struct origin *o = key && number < key->cap && key->at[number].file ? &key->at[number] : NULL;
+	const struct origin *o =
+		key && number < key->cap && key->at[number].file ? &key->at[number] : NULL;
 
 	if (!o)
 		(void)fputs("    # default\n", to);

@@ -61,7 +61,8 @@ static enum phase failed_phase(const struct iam_trace *t, bool proxy)
 	};
 	const bool reached[PHASES] = { t->dns_us > 0 || t->address[0],
 				       t->tcp_us > 0 || t->tls_begun || t->connect_status > 0,
-				       t->tls_begun || t->connect_status / 100 == 2, t->tls_us > 0, false };
+				       t->tls_begun || t->connect_status / 100 == 2, t->tls_us > 0,
+				       false };
 	enum phase phase = DNS;
 
 	if (t->curl_code == CURLE_OK)
@@ -81,8 +82,8 @@ static bool put_tls(struct secret *out, const struct iam_trace *t, int64_t ms)
 
 	if (!t->not_after)
 		return put(out, "tls", "passed", ms, "%s", t->tls_version);
-	return put(out, "tls", "passed", ms, "%s, certificate by %s, %lld day%s left", t->tls_version,
-		   t->issuer, (long long)days, days == 1 ? "" : "s");
+	return put(out, "tls", "passed", ms, "%s, certificate by %s, %lld day%s left",
+		   t->tls_version, t->issuer, (long long)days, days == 1 ? "" : "s");
 }
 
 static bool put_answer(struct secret *out, const struct explain_exchange *x, int64_t ms)
@@ -103,13 +104,16 @@ static bool put_phase(struct secret *out, enum phase phase, const struct explain
 
 	switch (phase) {
 	case DNS:
-		return put(out, "dns", "passed", ms, "%.*s is at %s", c->proxy ? (int)strlen("the proxy") : host_len,
-			   c->proxy ? "the proxy" : host, t->address[0] ? t->address : "its address");
+		return put(out, "dns", "passed", ms, "%.*s is at %s",
+			   c->proxy ? (int)strlen("the proxy") : host_len,
+			   c->proxy ? "the proxy" : host,
+			   t->address[0] ? t->address : "its address");
 	case TCP:
-		return put(out, "tcp", "passed", ms, "%s%s port %d", c->proxy ? "proxy " : "", t->address,
-			   t->port);
+		return put(out, "tcp", "passed", ms, "%s%s port %d", c->proxy ? "proxy " : "",
+			   t->address, t->port);
 	case PROXY:
-		return !c->proxy || put(out, "proxy", "passed", 0, "it connects to %s", c->endpoint);
+		return !c->proxy ||
+		       put(out, "proxy", "passed", 0, "it connects to %s", c->endpoint);
 	case TLS:
 		return put_tls(out, t, ms);
 	default:
@@ -124,7 +128,8 @@ static bool put_fault(struct secret *out, enum phase phase, const struct explain
 	const struct iam_trace *t = &x->trace;
 
 	if (phase == PROXY && t->connect_status > 0)
-		return put(out, "proxy", "failed", ms, "it answers CONNECT with HTTP %d", t->connect_status);
+		return put(out, "proxy", "failed", ms, "it answers CONNECT with HTTP %d",
+			   t->connect_status);
 	if (t->curl_code == CURLE_OPERATION_TIMEDOUT)
 		return put(out, names[phase], "failed", ms, "no end of it in time");
 	return put(out, names[phase], "failed", ms, "%s (curl %d)",
@@ -133,7 +138,8 @@ static bool put_fault(struct secret *out, enum phase phase, const struct explain
 		   t->curl_code);
 }
 
-static bool put_exchange(struct secret *out, const struct explain_exchange *x, const struct decision *d)
+static bool put_exchange(struct secret *out, const struct explain_exchange *x,
+			 const struct decision *d)
 {
 	const struct iam_trace *t = &x->trace;
 	const int64_t ends[PHASES] = { t->dns_us, t->tcp_us, t->tcp_us, t->tls_us, t->total_us };
@@ -174,14 +180,14 @@ static bool put_step(struct secret *out, const struct decision *d, const struct 
 	/* Only a resident broker remembers tries. */
 	if (!d->limit && (strcmp(s->check, "rejected") == 0 || strcmp(s->check, "tries") == 0))
 		return true;
-	if (!put(out, s->check, passed ? "passed" : "failed", s->ended_ms - s->begun_ms, "%s%s%s", s->detail,
-		 !passed && s->detail[0] ? ": " : "", passed ? "" : d->reason))
+	if (!put(out, s->check, passed ? "passed" : "failed", s->ended_ms - s->begun_ms, "%s%s%s",
+		 s->detail, !passed && s->detail[0] ? ": " : "", passed ? "" : d->reason))
 		return false;
 	return strcmp(s->check, "key") != 0 || !passed || put_token(out, d);
 }
 
-bool explain_put(const struct explain *e, const struct decision *d, const struct config_live *config,
-		 struct secret *out)
+bool explain_put(const struct explain *e, const struct decision *d,
+		 const struct config_live *config, struct secret *out)
 {
 	size_t next = 0;
 

@@ -9,8 +9,15 @@
 enum { TEXT_MAX = 512 };
 
 /* openssl-verification-options(1); the numbers are part of OpenSSL's interface. */
-enum { NOT_YET_VALID = 9, HAS_EXPIRED = 10, SELF_SIGNED = 18, SELF_SIGNED_CHAIN = 19, NO_LOCAL_ISSUER = 20,
-       NO_LEAF_SIGNATURE = 21, ANY = -1 };
+enum {
+	NOT_YET_VALID = 9,
+	HAS_EXPIRED = 10,
+	SELF_SIGNED = 18,
+	SELF_SIGNED_CHAIN = 19,
+	NO_LOCAL_ISSUER = 20,
+	NO_LEAF_SIGNATURE = 21,
+	ANY = -1
+};
 
 /* In whom the configuration trusts, in words. */
 static const char *trusted(const struct config *c)
@@ -27,47 +34,59 @@ static void clock_text(char to[TEXT_MAX], const struct config *c)
 	(void)c;
 	if (gmtime_r(&now, &tm))
 		(void)strftime(words, sizeof words, "%Y-%m-%d %H:%M UTC", &tm);
-	(void)snprintf(to, TEXT_MAX, "the certificate's time has not come or is over, by this host's clock, "
-		       "which says %s; is this host's clock right? (timedatectl)", words);
+	(void)snprintf(to, TEXT_MAX,
+		       "the certificate's time has not come or is over, by this host's clock, "
+		       "which says %s; is this host's clock right? (timedatectl)",
+		       words);
 }
 
 static void issuer_text(char to[TEXT_MAX], const struct config *c)
 {
-	(void)snprintf(to, TEXT_MAX, "the server's certificate is by no CA in %.200s; the package "
-		       "ca-certificates has the public ones (update-ca-certificates); a proxy that opens "
-		       "TLS, or a server of your own, needs its CA in ca_file or ca_path", trusted(c));
+	(void)snprintf(to, TEXT_MAX,
+		       "the server's certificate is by no CA in %.200s; the package "
+		       "ca-certificates has the public ones (update-ca-certificates); a proxy that "
+		       "opens TLS, or a server of your own, needs its CA in ca_file or ca_path",
+		       trusted(c));
 }
 
 static void bad_file_text(char to[TEXT_MAX], const struct config *c)
 {
-	(void)snprintf(to, TEXT_MAX, "the CA certificates (%.200s) cannot be read: is %s right, and the "
-		       "package ca-certificates installed?", trusted(c), c->ca_file ? "ca_file" : "ca_path");
+	(void)snprintf(to, TEXT_MAX,
+		       "the CA certificates (%.200s) cannot be read: is %s right, and the package "
+		       "ca-certificates installed?",
+		       trusted(c), c->ca_file ? "ca_file" : "ca_path");
 }
 
 static void dns_text(char to[TEXT_MAX], const struct config *c)
 {
-	(void)snprintf(to, TEXT_MAX, "is the name right in %s = \"%.100s\", and does getent ahosts know "
-		       "it?", c->proxy ? "proxy" : "endpoint", c->proxy ? "..." : c->endpoint);
+	(void)snprintf(to, TEXT_MAX,
+		       "is the name right in %s = \"%.100s\", and does getent ahosts know it?",
+		       c->proxy ? "proxy" : "endpoint", c->proxy ? "..." : c->endpoint);
 }
 
 static void slow_dns_text(char to[TEXT_MAX], const struct config *c)
 {
 	(void)c;
-	(void)snprintf(to, TEXT_MAX, "the name server does not answer in time; where there is another, \"options "
+	(void)snprintf(to, TEXT_MAX,
+		       "the name server does not answer in time; where there is another, \"options "
 		       "timeout:1 attempts:2\" in /etc/resolv.conf lets it help");
 }
 
 static void connect_text(char to[TEXT_MAX], const struct config *c)
 {
-	(void)snprintf(to, TEXT_MAX, "%s", c->proxy ?
-		       "nobody answers at the address in proxy: is its port right, does it run?" :
-		       "a firewall may want connections to go through a proxy: set proxy in the configuration");
+	(void)snprintf(to, TEXT_MAX, "%s",
+		       c->proxy ? "nobody answers at the address in proxy: is its port right, does "
+				  "it run?"
+				: "a firewall may want connections to go through a proxy: set "
+				  "proxy in the configuration");
 }
 
 static void refused_text(char to[TEXT_MAX], const struct config *c)
 {
-	(void)snprintf(to, TEXT_MAX, "the proxy does not let this host reach %.200s: it must allow CONNECT "
-		       "to it (407: it wants a name and password, http://NAME:PASSWORD@HOST:PORT)", c->endpoint);
+	(void)snprintf(to, TEXT_MAX,
+		       "the proxy does not let this host reach %.200s: it must allow CONNECT to it "
+		       "(407: it wants a name and password, http://NAME:PASSWORD@HOST:PORT)",
+		       c->endpoint);
 }
 
 static const struct {
@@ -96,7 +115,8 @@ static void timeout_text(char to[TEXT_MAX], const struct iam_trace *t, const str
 		connect_text(to, c);
 }
 
-bool explain_hint_put(struct secret *out, const struct explain_exchange *x, const struct decision *d)
+bool explain_hint_put(struct secret *out, const struct explain_exchange *x,
+		      const struct decision *d)
 {
 	char line[TEXT_MAX + 16], text[TEXT_MAX] = "";
 	const struct iam_trace *t = &x->trace;

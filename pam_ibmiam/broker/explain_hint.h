@@ -8,6 +8,7 @@
 
 /* Appends a line with the outcome `hint` where there is one to give.  False when there is no
  * room. */
-bool explain_hint_put(struct secret *out, const struct explain_exchange *x, const struct decision *d);
+bool explain_hint_put(struct secret *out, const struct explain_exchange *x,
+		      const struct decision *d);
 
 #endif

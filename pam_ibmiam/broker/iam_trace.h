@@ -16,7 +16,8 @@ struct iam_trace {
 	int64_t dns_us, tcp_us, tls_us, total_us;
 	bool tls_begun;      /* so it was connected; libcurl's times tell that only later */
 	bool kept;           /* over a connection that was there already */
-	char address[IAM_TRACE_ADDRESS_MAX]; /* whom it was connected to, the proxy where there is one; "" */
+	char address[IAM_TRACE_ADDRESS_MAX]; /* whom it was connected to, the proxy where there is
+						one; "" */
 	int port;
 	int connect_status;  /* of the proxy's answer to CONNECT; 0 without one */
 	int curl_code;       /* CURLcode; 0: there is an answer */

@@ -1,7 +1,8 @@
 /*
  * The outcome of a login attempt, the one vocabulary that the broker, the wire
  * and the module share.  Its PAM codes are in the table below: the module takes
- * the codes from it, the command their names; nothing else in the tree knows them.  The numbers go over the wire: append only.
+ * the codes from it, the command their names; nothing else in the tree knows
+ * them.  The numbers go over the wire: append only.
  */
 #ifndef IBMIAM_RESULT_H
 #define IBMIAM_RESULT_H

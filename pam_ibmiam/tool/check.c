@@ -34,7 +34,8 @@ const char *check_pam_code(uint32_t result)
 	return result < IBMIAM_RESULT_COUNT ? names[result] : "?";
 }
 
-void check_add(struct check *c, const char *name, enum check_outcome outcome, long ms, const char *detail)
+void check_add(struct check *c, const char *name, enum check_outcome outcome, long ms,
+	       const char *detail)
 {
 	struct check_step *step = &c->step[c->steps];
 
@@ -48,8 +49,9 @@ void check_add(struct check *c, const char *name, enum check_outcome outcome, lo
 /* "NAME OUTCOME MS DETAIL" */
 void check_add_lines(struct check *c)
 {
-	static const char *const outcomes[] = { [CHECK_PASSED] = "passed ", [CHECK_FAILED] = "failed ",
-						[CHECK_HINT] = "hint " };
+	static const char *const outcomes[] = {
+		[CHECK_PASSED] = "passed ", [CHECK_FAILED] = "failed ", [CHECK_HINT] = "hint "
+	};
 	const char *line = NULL;
 
 	while ((line = wire_list_next(c->reply.steps, c->reply.steps_len, line)) != NULL) {
@@ -62,7 +64,8 @@ void check_add_lines(struct check *c)
 			continue;
 		(void)snprintf(name, sizeof name, "%.*s", (int)(p - line), line);
 		p++;
-		while (outcome < CHECK_HINT && strncmp(p, outcomes[outcome], strlen(outcomes[outcome])) != 0)
+		while (outcome < CHECK_HINT &&
+		       strncmp(p, outcomes[outcome], strlen(outcomes[outcome])) != 0)
 			outcome++;
 		p = strchr(p, ' ');
 		ms = p ? strtol(p, &end, 10) : 0;
@@ -85,14 +88,16 @@ static enum tool_exit ask_broker(struct check *c, uint32_t uid, struct secret *b
 	if (status != TOOL_OK)
 		return status;
 	request.key = key.data;
-	if (!client_ask(&broker, &request, tool->timeout_given ? tool->timeout_ms : LOGIN_TIMEOUT_MS, buf,
-			&c->reply, &fault))
-		c->reply = (struct wire_reply){ .result = IBMIAM_BROKER_ERROR, .reason = fault.text };
+	if (!client_ask(&broker, &request,
+			tool->timeout_given ? tool->timeout_ms : LOGIN_TIMEOUT_MS, buf, &c->reply,
+			&fault))
+		c->reply =
+			(struct wire_reply){ .result = IBMIAM_BROKER_ERROR, .reason = fault.text };
 	check_add_lines(c);
 	/* It has not come to the checks. */
 	if (!c->reply.steps && c->reply.result != IBMIAM_ALLOWED)
-		check_add(c, c->reply.result == IBMIAM_CONFIG_ERROR ? "config" : "broker", CHECK_FAILED, 0,
-			  c->reply.reason);
+		check_add(c, c->reply.result == IBMIAM_CONFIG_ERROR ? "config" : "broker",
+			  CHECK_FAILED, 0, c->reply.reason);
 	return TOOL_OK;
 }
 
@@ -126,20 +131,22 @@ enum tool_exit check_run(const struct tool *tool)
 	if (tool->pam)
 		return check_pam_run(tool);
 	if (geteuid() != 0)
-		return message_fail(TOOL_UNEXPECTED, "check is for root, who may read the configuration and "
-				    "start a broker as a login does; try: sudo ibmiam check --user %s",
+		return message_fail(TOOL_UNEXPECTED,
+				    "check is for root, who may read the configuration and start a "
+				    "broker as a login does; try: sudo ibmiam check --user %s",
 				    c.user);
 	if (strlen(c.user) >= WIRE_USER_MAX || strlen(c.service) >= WIRE_SERVICE_MAX ||
 	    (tool->rhost && strlen(tool->rhost) >= WIRE_RHOST_MAX))
-		return message_fail(TOOL_USAGE, "--user, --service and --rhost take at most 255 bytes");
+		return message_fail(TOOL_USAGE, "--user, --service and --rhost are too long");
 	pw = getpwnam(c.user);
 	if (!pw) {
 		c.reply = (struct wire_reply){ .result = IBMIAM_USER_UNKNOWN,
-					       .reason = "there is no such local user (getent passwd)" };
+					       .reason = "there is no such local user" };
 		check_add(&c, "user", CHECK_FAILED, 0, c.reply.reason);
 		return print(&c);
 	}
-	(void)snprintf(c.account, sizeof c.account, "%.32s, uid %lu", c.user, (unsigned long)pw->pw_uid);
+	(void)snprintf(c.account, sizeof c.account, "%.32s, uid %lu", c.user,
+		       (unsigned long)pw->pw_uid);
 	check_add(&c, "user", CHECK_PASSED, 0, c.account);
 	status = ask_broker(&c, (uint32_t)pw->pw_uid, &buf);
 	return status == TOOL_OK ? print(&c) : status;

@@ -34,7 +34,8 @@ struct check {
 };
 
 /* Adds a step; what does not fit is left out.  detail must live as long. */
-void check_add(struct check *c, const char *name, enum check_outcome outcome, long ms, const char *detail);
+void check_add(struct check *c, const char *name, enum check_outcome outcome, long ms,
+	       const char *detail);
 
 /* Adds the lines of the reply (PROTOCOL.md, steps). */
 void check_add_lines(struct check *c);
@@ -47,7 +48,8 @@ void check_hint(const struct check *c, char to[CHECK_HINT_MAX]);
 const char *check_pam_code(uint32_t result);
 
 /* The value of a variable, cut off so that it is no secret any more. */
-void check_put_masked(struct output *out, const char *value, void (*put)(struct output *, const char *));
+void check_put_masked(struct output *out, const char *value,
+		      void (*put)(struct output *, const char *));
 
 void check_print_words(const struct check *c, struct output *out);
 void check_print_json(const struct check *c, struct output *out);

@@ -22,13 +22,15 @@ static bool has_failed(const struct check *c, const char *name)
 }
 
 /* A block of the configuration that gives this identity to the user. */
-static void put_block(const struct check *c, const char *before, const char *iam_id, char to[CHECK_HINT_MAX])
+static void put_block(const struct check *c, const char *before, const char *iam_id,
+		      char to[CHECK_HINT_MAX])
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "_.-";
 	const char *quote = c->user[strspn(c->user, plain)] ? "\"" : "";
 
-	(void)snprintf(to, CHECK_HINT_MAX, "%s\n    user %s%s%s { iam_ids = { \"%.200s\" } }", before, quote,
-		       c->user, quote, iam_id);
+	(void)snprintf(to, CHECK_HINT_MAX, "%s\n    user %s%s%s { iam_ids = { \"%.200s\" } }",
+		       before, quote, c->user, quote, iam_id);
 }
 
 static void identity_hint(const struct check *c, char to[CHECK_HINT_MAX])
@@ -38,7 +40,8 @@ static void identity_hint(const struct check *c, char to[CHECK_HINT_MAX])
 	char before[512];
 
 	(void)snprintf(before, sizeof before, "if this key may log in as this user, %s %.200s%s:",
-		       has_block ? "add its identity to iam_ids of the block that the user has in" : "add to",
+		       has_block ? "add its identity to iam_ids of the block that the user has in"
+				 : "add to",
 		       c->tool->config, has_block ? ", or make that block" : "");
 	put_block(c, before, c->reply.iam_id ? c->reply.iam_id : "?", to);
 }
@@ -48,9 +51,11 @@ static void rule_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
 	char before[512];
 
-	(void)snprintf(before, sizeof before, "nobody may log in as this user yet. Add to %.200s what follows "
-		       "and check again: as it is it lets nobody in, and the refusal will name the key's "
-		       "identity, which belongs in its place:", c->tool->config);
+	(void)snprintf(before, sizeof before,
+		       "nobody may log in as this user yet. Add to %.200s what follows and check "
+		       "again: as it is it lets nobody in, and the refusal will name the key's "
+		       "identity, which belongs in its place:",
+		       c->tool->config);
 	put_block(c, before, "IBMid-NOT-KNOWN-YET", to);
 }
 
@@ -60,39 +65,49 @@ static void account_hint(const struct check *c, char to[CHECK_HINT_MAX])
 		(void)snprintf(to, CHECK_HINT_MAX, "if this account is yours, add to %.200s:\n"
 			       "    accounts += { \"%.64s\" }", c->tool->config, c->reply.account);
 	else
-		(void)snprintf(to, CHECK_HINT_MAX, "does accounts in %.200s list the account that the key was "
-			       "made in? ibmcloud account show", c->tool->config);
+		(void)snprintf(to, CHECK_HINT_MAX,
+			       "does accounts in %.200s list the account that the key was made in? "
+			       "ibmcloud account show",
+			       c->tool->config);
 }
 
 static void accounts_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
-	(void)snprintf(to, CHECK_HINT_MAX, "add to %.200s the account whose keys are to be accepted, as "
-		       "ibmcloud account show prints it:\n    accounts = { \"...\" }", c->tool->config);
+	(void)snprintf(to, CHECK_HINT_MAX,
+		       "add to %.200s the account whose keys are to be accepted, as ibmcloud "
+		       "account show prints it:\n    accounts = { \"...\" }",
+		       c->tool->config);
 }
 
 static void uid_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
-	(void)snprintf(to, CHECK_HINT_MAX, "is this the right user (--user)? root may log in with allow_root = "
-		       "true, others from minimum_uid on, in %.200s", c->tool->config);
+	(void)snprintf(to, CHECK_HINT_MAX,
+		       "is this the right user (--user)? root may log in with allow_root = true, "
+		       "others from minimum_uid on, in %.200s",
+		       c->tool->config);
 }
 
 static void service_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
-	(void)snprintf(to, CHECK_HINT_MAX, "is %.200s the right service (--service)? services of the user's block "
-		       "and users of the service's one decide: ibmiam config", c->service);
+	(void)snprintf(to, CHECK_HINT_MAX,
+		       "is %.200s the right service (--service)? services of the user's block and "
+		       "users of the service's one decide: ibmiam config",
+		       c->service);
 }
 
 static void network_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
 	(void)c;
-	(void)snprintf(to, CHECK_HINT_MAX, "from where does the user come (--rhost ADDRESS)? networks of the "
-		       "service's block decides: ibmiam config");
+	(void)snprintf(to, CHECK_HINT_MAX,
+		       "from where does the user come (--rhost ADDRESS)? networks of the service's "
+		       "block decides: ibmiam config");
 }
 
 /* With a proxy of their own other programs of this shell may get through. */
 static void proxy_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
-	static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
+	static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy",
+					     "ALL_PROXY" };
 
 	if (!has_failed(c, "dns") && !has_failed(c, "tcp") && !has_failed(c, "tls"))
 		return;
@@ -101,8 +116,10 @@ static void proxy_hint(const struct check *c, char to[CHECK_HINT_MAX])
 
 		if (!value || !value[0])
 			continue;
-		(void)snprintf(to, CHECK_HINT_MAX, "%s is set here, but a login never heeds the environment: if "
-			       "IAM is reached through a proxy, set proxy in %.200s", names[i], c->tool->config);
+		(void)snprintf(to, CHECK_HINT_MAX,
+			       "%s is set here, but a login never heeds the environment: if IAM is "
+			       "reached through a proxy, set proxy in %.200s",
+			       names[i], c->tool->config);
 		return;
 	}
 }
@@ -110,9 +127,11 @@ static void proxy_hint(const struct check *c, char to[CHECK_HINT_MAX])
 static void key_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
 	if (c->reply.result == IBMIAM_KEY_REJECTED)
-		(void)snprintf(to, CHECK_HINT_MAX, "paste the key's value alone: 32 characters or more, without "
-			       "quotes, braces or blanks; not its id (ApiKey-...), nor its name. IBM Cloud shows "
-			       "the value once, when the key is made: ibmcloud iam api-key-create NAME");
+		(void)snprintf(to, CHECK_HINT_MAX,
+			       "paste the key's value alone: 32 characters or more, without "
+			       "quotes, braces or blanks; not its id (ApiKey-...), nor its name. "
+			       "IBM Cloud shows the value once, when the key is made: ibmcloud iam "
+			       "api-key-create NAME");
 	else if (c->reply.result == IBMIAM_DENIED)
 		account_hint(c, to);
 	else

@@ -13,8 +13,9 @@ static void put_text(struct output *out, const char *name, const char *value)
 
 static void put_steps(struct output *out, const struct check *c)
 {
-	static const char *const outcomes[] = { [CHECK_PASSED] = "passed", [CHECK_FAILED] = "failed",
-						[CHECK_HINT] = "hint" };
+	static const char *const outcomes[] = {
+		[CHECK_PASSED] = "passed", [CHECK_FAILED] = "failed", [CHECK_HINT] = "hint"
+	};
 
 	output_text(out, "\"steps\":[");
 	for (size_t i = 0; i < c->steps; i++) {

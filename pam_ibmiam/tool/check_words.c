@@ -28,7 +28,8 @@ static bool is_coloured(void)
 static void put_sign(struct output *out, enum check_outcome outcome, bool coloured)
 {
 	if (coloured)
-		output_format(out, "\033[%sm%s\033[0m ", signs[outcome].colour, signs[outcome].sign);
+		output_format(out, "\033[%sm%s\033[0m ", signs[outcome].colour,
+			      signs[outcome].sign);
 	else
 		output_format(out, "%s ", signs[outcome].sign);
 }
@@ -76,7 +77,8 @@ static void put_expiry(struct output *out, int64_t expiration)
 {
 	int64_t left = expiration - (int64_t)time(NULL);
 
-	output_format(out, "%-*s  %s", NAME_COLUMN, "token", left > 0 ? "expires in " : "has expired, at ");
+	output_format(out, "%-*s  %s", NAME_COLUMN, "token",
+		      left > 0 ? "expires in " : "has expired, at ");
 	if (left > 0) {
 		words_span(out, left);
 		output_text(out, ", at ");
@@ -85,7 +87,8 @@ static void put_expiry(struct output *out, int64_t expiration)
 	output_text(out, "\n");
 }
 
-void check_put_masked(struct output *out, const char *value, void (*put)(struct output *, const char *))
+void check_put_masked(struct output *out, const char *value,
+		      void (*put)(struct output *, const char *))
 {
 	size_t len = strlen(value);
 	char shown[SHOWN_MAX + 64];
@@ -93,7 +96,8 @@ void check_put_masked(struct output *out, const char *value, void (*put)(struct 
 	if (len <= SHOWN_MAX)
 		(void)snprintf(shown, sizeof shown, "%s", value);
 	else
-		(void)snprintf(shown, sizeof shown, "%.*s... (%zu characters)", SHOWN_OF_LONG, value, len);
+		(void)snprintf(shown, sizeof shown, "%.*s... (%zu characters)", SHOWN_OF_LONG,
+			       value, len);
 	put(out, shown);
 }
 
@@ -105,7 +109,8 @@ static void put_variables(struct output *out, const struct wire_reply *reply)
 		put_line(out, "variables", "none would be exported");
 		return;
 	}
-	while ((entry = wire_list_next(reply->environment, reply->environment_len, entry)) != NULL) {
+	while ((entry = wire_list_next(reply->environment, reply->environment_len, entry)) !=
+	       NULL) {
 		size_t len = variables_name_len(entry);
 
 		output_format(out, "%-*s  %.*s=", NAME_COLUMN, "variable", (int)len, entry);

@@ -1,6 +1,6 @@
 /*
- * ibmiam: the command line for the users of a session, and for admins.  Here are the table of its subcommands
- * and the way from argv to one of them.
+ * ibmiam: the command line for the users of a session, and for admins.  Here are the table of its
+ * subcommands and the way from argv to one of them.
  */
 #include <string.h>
 

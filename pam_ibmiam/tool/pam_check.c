@@ -14,10 +14,10 @@ static const struct {
 	void (*check)(struct pam_check *c);
 	bool with_line; /* only where there is an auth line of pam_ibmiam */
 } checks[] = {
-	{ pam_rule_auth_line, false },  { pam_rule_open, true },       { pam_rule_shut, true },
-	{ pam_rule_fallback, true },    { pam_rule_sufficient, true }, { pam_rule_first_pass, true },
-	{ pam_rule_options, false },    { pam_rule_account, true },    { pam_rule_session, true },
-	{ pam_host_sshd, true },        { pam_host_second_way, true },
+	{ pam_rule_auth_line, false }, { pam_rule_open, true },	      { pam_rule_shut, true },
+	{ pam_rule_fallback, true },   { pam_rule_sufficient, true }, { pam_rule_first_pass, true },
+	{ pam_rule_options, false },   { pam_rule_account, true },    { pam_rule_session, true },
+	{ pam_host_sshd, true },       { pam_host_second_way, true },
 };
 
 void pam_check_find_at(struct pam_check *c, const char *where, const char *write, const char *what)
@@ -32,8 +32,8 @@ void pam_check_find_at(struct pam_check *c, const char *where, const char *write
 	(void)snprintf(f->write, sizeof f->write, "%s", write ? write : "");
 }
 
-void pam_check_find(struct pam_check *c, const struct pam_line *line, const char *write, const char *format,
-		    ...)
+void pam_check_find(struct pam_check *c, const struct pam_line *line, const char *write,
+		    const char *format, ...)
 {
 	char where[PAM_PATH_MAX + 16], what[640];
 	va_list ap;
@@ -44,7 +44,8 @@ void pam_check_find(struct pam_check *c, const struct pam_line *line, const char
 	if (line)
 		(void)snprintf(where, sizeof where, "%s:%u", line->file, line->line);
 	else
-		(void)snprintf(where, sizeof where, "%s%s", c->host ? "/etc/pam.d/" : "", c->service);
+		(void)snprintf(where, sizeof where, "%s%s", c->host ? "/etc/pam.d/" : "",
+			       c->service);
 	pam_check_find_at(c, where, write, what);
 }
 
@@ -82,7 +83,8 @@ static void print_json(const struct pam_check *c, struct output *out)
 static void run_checks(struct pam_check *c)
 {
 	for (size_t i = 0; i < c->file.count && !c->ibmiam; i++)
-		if (c->file.lines[i].type == PAM_TYPE_AUTH && pam_stack_is_ibmiam(&c->file.lines[i]))
+		if (c->file.lines[i].type == PAM_TYPE_AUTH &&
+		    pam_stack_is_ibmiam(&c->file.lines[i]))
 			c->ibmiam = &c->file.lines[i];
 	if (c->file.fault[0])
 		pam_check_find_at(c, c->file.fault, NULL, "libpam cannot read this");

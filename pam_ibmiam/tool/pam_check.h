@@ -21,7 +21,7 @@ struct pam_finding {
 
 struct pam_check {
 	const char *service;
-	bool host;                     /* the service is this host's: what is around it counts, too */
+	bool host; /* the service is this host's: what is around it counts, too */
 	struct pam_file file;
 	const struct pam_line *ibmiam; /* its first line of auth, or NULL */
 	bool fallback;                 /* another credential opens, at least while IAM is down */
@@ -30,8 +30,8 @@ struct pam_check {
 };
 
 /* Adds a finding about a line, or about the service where that is NULL. */
-void pam_check_find(struct pam_check *c, const struct pam_line *line, const char *write, const char *format,
-		    ...) __attribute__((format(printf, 4, 5)));
+void pam_check_find(struct pam_check *c, const struct pam_line *line, const char *write,
+		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Adds one at another place. */
 void pam_check_find_at(struct pam_check *c, const char *where, const char *write, const char *what);

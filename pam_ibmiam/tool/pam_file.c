@@ -34,7 +34,8 @@ static const char *const types[PAM_TYPES] = { "auth", "account", "session", "pas
 static bool fail(struct reader *r, const struct source *at, const char *what)
 {
 	if (!r->to->fault[0])
-		(void)snprintf(r->to->fault, sizeof r->to->fault, "%s:%u: %s", at->path, at->line, what);
+		(void)snprintf(r->to->fault, sizeof r->to->fault, "%s:%u: %s", at->path, at->line,
+			       what);
 	return true; /* libpam goes on reading, too, though the line then refuses */
 }
 
@@ -46,34 +47,38 @@ static int find_word(const char *const words[], int count, const char *word, siz
 	return -1;
 }
 
+/* A word, or the number of lines to jump over. */
+static bool parse_action(const char *word, size_t len, int *ret)
+{
+	static const char *const words[] = { "ignore", "ok", "done", "bad", "die", "reset" };
+	static const int actions[] = { PAM_DO_IGNORE, PAM_DO_OK, PAM_DO_DONE,
+				       PAM_DO_BAD, PAM_DO_DIE, PAM_DO_RESET };
+	int i = find_word(words, sizeof words / sizeof words[0], word, len);
+	long lines = word[0] >= '0' && word[0] <= '9' ? strtol(word, NULL, 10) : -1;
+
+	*ret = i >= 0 ? actions[i] : lines > PAM_LINES_MAX ? PAM_LINES_MAX : (int)lines;
+	return i >= 0 || lines >= 0;
+}
+
 /* One VALUE=ACTION of a control in brackets.  Results that are not looked at are skipped. */
-static bool apply_pair(const char *pair, size_t len, int action[PAM_RESULTS], bool given[PAM_RESULTS])
+static bool apply_pair(const char *pair, size_t len, int action[PAM_RESULTS],
+		       bool given[PAM_RESULTS])
 {
 	static const char *const results[PAM_RESULTS] = { "success", "auth_err", "perm_denied",
-							  "authinfo_unavail", "service_err", "ignore" };
-	static const char *const actions[] = { "ignore", "ok", "done", "bad", "die", "reset" };
+							  "authinfo_unavail", "service_err",
+							  "ignore" };
 	const char *equals = memchr(pair, '=', len);
-	size_t name = equals ? (size_t)(equals - pair) : len, rest = equals ? len - name - 1 : 0;
+	size_t name = equals ? (size_t)(equals - pair) : len;
 	int result, what;
 
-	if (!equals || rest == 0)
+	if (!equals || !parse_action(equals + 1, len - name - 1, &what))
 		return false;
-	what = find_word(actions, 6, equals + 1, rest);
-	if (what < 0 && equals[1] >= '0' && equals[1] <= '9')
-		what = -(int)strtol(equals + 1, NULL, 10);
-	else if (what < 0)
-		return false;
-	if (name == 7 && strncmp(pair, "default", 7) == 0) {
-		for (int i = 0; i < PAM_RESULTS; i++)
-			if (!given[i])
-				action[i] = -what;
-		return true;
-	}
 	result = find_word(results, PAM_RESULTS, pair, name);
-	if (result >= 0) {
-		action[result] = -what;
+	if (result >= 0)
 		given[result] = true;
-	}
+	for (int i = 0; i < PAM_RESULTS; i++)
+		if (i == result || (!given[i] && name == 7 && strncmp(pair, "default", name) == 0))
+			action[i] = what;
 	return true;
 }
 
@@ -125,9 +130,11 @@ static char *next_word(char **p)
 	return word;
 }
 
-static bool read_service(struct reader *r, const char *name, const struct source *from, int only, int level);
+static bool read_service(struct reader *r, const char *name, const struct source *from, int only,
+			 int level);
 
-static bool add_line(struct reader *r, const struct source *at, int type, const char *control, char *rest)
+static bool add_line(struct reader *r, const struct source *at, int type, const char *control,
+		     char *rest)
 {
 	struct pam_line *line = &r->to->lines[r->to->count];
 	char *p, *module, *slash;
@@ -135,9 +142,12 @@ static bool add_line(struct reader *r, const struct source *at, int type, const 
 
 	if (r->to->count == PAM_LINES_MAX)
 		return fail(r, at, "more lines than are looked at");
-	*line = (struct pam_line){ .type = (enum pam_type)type, .line = at->line, .level = at->level };
+	*line = (struct pam_line){ .type = (enum pam_type)type,
+				   .line = at->line,
+				   .level = at->level };
 	(void)snprintf(line->file, sizeof line->file, "%s", at->path);
-	(void)snprintf(line->control, sizeof line->control, "%s%s", control, control[0] == '[' ? "]" : "");
+	(void)snprintf(line->control, sizeof line->control, "%s%s", control,
+		       control[0] == '[' ? "]" : "");
 	(void)snprintf(line->text, sizeof line->text, "%s", rest);
 	p = line->text;
 	module = next_word(&p);
@@ -148,8 +158,9 @@ static bool add_line(struct reader *r, const struct source *at, int type, const 
 	while (n < PAM_ARGS_MAX && (line->args[n] = next_word(&p)) != NULL)
 		n++;
 	if (!apply_control(control, line->action))
-		return fail(r, at, "a control that is none: required, requisite, sufficient, optional, include, "
-				   "substack or [value=action ...]");
+		return fail(r, at,
+			    "a control that is none: required, requisite, sufficient, optional, "
+			    "include, substack or [value=action ...]");
 	r->to->count++;
 	return true;
 }
@@ -163,13 +174,15 @@ static bool read_line(struct reader *r, const struct source *at, char *text)
 		return true;
 	if (strcasecmp(word, "@include") == 0) {
 		word = next_word(&p);
-		return word ? read_service(r, word, at, at->only, at->level) : fail(r, at, "@include of nothing");
+		return word ? read_service(r, word, at, at->only, at->level)
+			    : fail(r, at, "@include of nothing");
 	}
 	word += word[0] == '-';
 	type = find_word(types, PAM_TYPES, word, strlen(word));
 	control = next_word(&p);
 	if (type < 0 || !control)
-		return fail(r, at, "expects auth, account, session or password, a control and a module");
+		return fail(r, at,
+			    "expects auth, account, session or password, a control and a module");
 	if (at->only >= 0 && at->only != type)
 		return true;
 	if (strcasecmp(control, "include") == 0 || strcasecmp(control, "substack") == 0) {
@@ -191,7 +204,8 @@ static bool take_line(void *to, const char *path, unsigned int line, char *text)
 	return read_line(x->reader, x->at, text);
 }
 
-static bool read_service(struct reader *r, const char *name, const struct source *from, int only, int level)
+static bool read_service(struct reader *r, const char *name, const struct source *from, int only,
+			 int level)
 {
 	static const char *const folders[] = { "/etc/pam.d", "/usr/lib/pam.d" };
 	char path[PAM_PATH_MAX];
@@ -205,7 +219,8 @@ static bool read_service(struct reader *r, const char *name, const struct source
 	else
 		(void)snprintf(path, sizeof path, "%.*s/%s", (int)r->folder_len, r->folder, name);
 	found = pam_lines_read(path, take_line, &(struct place){ r, &at });
-	for (size_t i = 0; !found && name[0] != '/' && i < sizeof folders / sizeof folders[0]; i++) {
+	for (size_t i = 0; !found && name[0] != '/' && i < sizeof folders / sizeof folders[0];
+	     i++) {
 		(void)snprintf(path, sizeof path, "%s/%s", folders[i], name);
 		found = pam_lines_read(path, take_line, &(struct place){ r, &at });
 	}
@@ -222,8 +237,9 @@ bool pam_file_read(const char *service, struct pam_file *ret)
 	r.folder_len = slash ? (size_t)(slash - service) : strlen(r.folder);
 	if (ret->lines && read_service(&r, name, &none, -1, 0))
 		return true;
-	(void)snprintf(ret->fault, sizeof ret->fault, "%s%s cannot be read: %s", slash ? "" : "/etc/pam.d/",
-		       service, ret->lines ? strerrordesc_np(errno) : "out of memory");
+	(void)snprintf(ret->fault, sizeof ret->fault, "%s%s cannot be read: %s",
+		       slash ? "" : "/etc/pam.d/", service,
+		       ret->lines ? strerrordesc_np(errno) : "out of memory");
 	return false;
 }
 

@@ -8,7 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { PAM_LINES_MAX = 256, PAM_ARGS_MAX = 16, PAM_PATH_MAX = 256, PAM_TEXT_MAX = 1024, PAM_NAME_MAX = 128 };
+enum {
+	PAM_LINES_MAX = 256,
+	PAM_ARGS_MAX = 16,
+	PAM_PATH_MAX = 256,
+	PAM_TEXT_MAX = 1024,
+	PAM_NAME_MAX = 128
+};
 
 enum pam_type { PAM_TYPE_AUTH, PAM_TYPE_ACCOUNT, PAM_TYPE_SESSION, PAM_TYPE_PASSWORD, PAM_TYPES };
 
@@ -19,7 +25,14 @@ enum pam_result {
 };
 
 /* What a control does with a result; a jump over n lines is n. */
-enum { PAM_DO_IGNORE = 0, PAM_DO_OK = -1, PAM_DO_DONE = -2, PAM_DO_BAD = -3, PAM_DO_DIE = -4, PAM_DO_RESET = -5 };
+enum {
+	PAM_DO_IGNORE = 0,
+	PAM_DO_OK = -1,
+	PAM_DO_DONE = -2,
+	PAM_DO_BAD = -3,
+	PAM_DO_DIE = -4,
+	PAM_DO_RESET = -5
+};
 
 struct pam_line {
 	enum pam_type type;

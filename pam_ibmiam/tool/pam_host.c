@@ -55,7 +55,9 @@ static void include(struct settings *s, const char *pattern)
 static bool read_setting(void *to, const char *path, unsigned int line, char *text)
 {
 	struct settings *s = to;
-	char *save = NULL, *name = strtok_r(text, " \t=\"", &save), *value = strtok_r(NULL, " \t=\"", &save);
+	static const char around[] = " \t=\"";
+	char *save = NULL, *name = strtok_r(text, around, &save);
+	char *value = strtok_r(NULL, around, &save);
 
 	if (!name || !value)
 		return true;
@@ -81,7 +83,8 @@ static void read_settings(struct settings *s, const char *path)
 	s->depth--;
 }
 
-static void find_setting(struct pam_check *c, const struct settings *s, int setting, const char *what)
+static void find_setting(struct pam_check *c, const struct settings *s, int setting,
+			 const char *what)
 {
 	char write[64];
 
@@ -102,19 +105,24 @@ void pam_host_sshd(struct pam_check *c)
 		return;
 	for (size_t i = 0; i < sizeof keywords / sizeof keywords[0]; i++) {
 		s.at[keywords[i].setting].on = keywords[i].by_default;
-		(void)snprintf(s.at[keywords[i].setting].where, sizeof s.at[0].where, "%s", SSHD_CONFIG);
+		(void)snprintf(s.at[keywords[i].setting].where, sizeof s.at[0].where, "%s",
+			       SSHD_CONFIG);
 	}
 	read_settings(&s, SSHD_CONFIG);
 	if (!s.at[USE_PAM].on)
-		find_setting(c, &s, USE_PAM, "UsePAM is off: sshd asks no PAM module, so no key lets anybody in "
+		find_setting(c, &s, USE_PAM,
+			     "UsePAM is off: sshd asks no PAM module, so no key lets anybody in "
 			     "(sshd -T shows what really holds)");
 	else if (!s.at[KEYBOARD].on && !s.at[PASSWORD].on)
-		find_setting(c, &s, KEYBOARD, "KbdInteractiveAuthentication and PasswordAuthentication are off: "
-			     "nothing is left that would ask for a key (sshd -T shows what really holds)");
+		find_setting(c, &s, KEYBOARD,
+			     "KbdInteractiveAuthentication and PasswordAuthentication are off: "
+			     "nothing is left that would ask for a key (sshd -T shows what really "
+			     "holds)");
 	else if (!s.at[KEYBOARD].on && !pam_stack_has_arg(c->ibmiam, "use_first_pass"))
-		find_setting(c, &s, KEYBOARD, "KbdInteractiveAuthentication is off: a key is taken as the password, "
-			     "without a prompt of its own, a word about an outage, or the second question of a "
-			     "fallback");
+		find_setting(c, &s, KEYBOARD,
+			     "KbdInteractiveAuthentication is off: a key is taken as the password, "
+			     "without a prompt of its own, a word about an outage, or the second "
+			     "question of a fallback");
 }
 
 static bool has_public_key(const struct passwd *pw)
@@ -149,7 +157,9 @@ static bool admin_has_public_key(void)
 void pam_host_second_way(struct pam_check *c)
 {
 	if (c->host && !c->fallback && geteuid() == 0 && !admin_has_public_key())
-		pam_check_find(c, c->ibmiam, PAM_CHECK_FALLBACK, "there is no second way in: neither root nor a member of "
-			       "sudo, wheel or admin has a public key (~/.ssh/authorized_keys), and nothing takes "
-			       "over while IAM is down; make one of the two before you close your root shell");
+		pam_check_find(c, c->ibmiam, PAM_CHECK_FALLBACK,
+			       "there is no second way in: neither root nor a member of sudo, "
+			       "wheel or admin has a public key (~/.ssh/authorized_keys), and "
+			       "nothing takes over while IAM is down; make one of the two before "
+			       "you close your root shell");
 }

@@ -47,7 +47,8 @@ static char *cut_line(char *text, unsigned int *number)
 	return next;
 }
 
-bool pam_lines_read(const char *path, bool (*take)(void *arg, const char *path, unsigned int line, char *text),
+bool pam_lines_read(const char *path,
+		    bool (*take)(void *arg, const char *path, unsigned int line, char *text),
 		    void *arg)
 {
 	char *text = read_whole(path), *p = text;

@@ -8,7 +8,8 @@
 
 /* Calls take for each line of the file, with its number and its text, which it may change, until
  * that returns false.  False: the file cannot be read, errno says why. */
-bool pam_lines_read(const char *path, bool (*take)(void *arg, const char *path, unsigned int line, char *text),
+bool pam_lines_read(const char *path,
+		    bool (*take)(void *arg, const char *path, unsigned int line, char *text),
 		    void *arg);
 
 #endif

@@ -11,19 +11,30 @@ static const struct {
 	enum { ASKS, SAYS } kind;
 	enum pam_result says;
 } known[] = {
-	{ "pam_unix.so", ASKS, 0 }, { "pam_sss.so", ASKS, 0 }, { "pam_ldap.so", ASKS, 0 },
-	{ "pam_krb5.so", ASKS, 0 }, { "pam_winbind.so", ASKS, 0 }, { "pam_u2f.so", ASKS, 0 },
-	{ "pam_google_authenticator.so", ASKS, 0 }, { "pam_oath.so", ASKS, 0 }, { "pam_duo.so", ASKS, 0 },
-	{ "pam_userdb.so", ASKS, 0 }, { "pam_radius_auth.so", ASKS, 0 }, { "pam_fprintd.so", ASKS, 0 },
+	{ "pam_unix.so", ASKS, 0 },
+	{ "pam_sss.so", ASKS, 0 },
+	{ "pam_ldap.so", ASKS, 0 },
+	{ "pam_krb5.so", ASKS, 0 },
+	{ "pam_winbind.so", ASKS, 0 },
+	{ "pam_u2f.so", ASKS, 0 },
+	{ "pam_google_authenticator.so", ASKS, 0 },
+	{ "pam_oath.so", ASKS, 0 },
+	{ "pam_duo.so", ASKS, 0 },
+	{ "pam_userdb.so", ASKS, 0 },
+	{ "pam_radius_auth.so", ASKS, 0 },
+	{ "pam_fprintd.so", ASKS, 0 },
 	{ "pam_systemd_home.so", ASKS, 0 },
-	{ "pam_deny.so", SAYS, PAM_RESULT_AUTH_ERR }, { "pam_permit.so", SAYS, PAM_RESULT_SUCCESS },
-	{ "pam_rootok.so", SAYS, PAM_RESULT_AUTH_ERR }, { "pam_nologin.so", SAYS, PAM_RESULT_SUCCESS },
+	{ "pam_deny.so", SAYS, PAM_RESULT_AUTH_ERR },
+	{ "pam_permit.so", SAYS, PAM_RESULT_SUCCESS },
+	{ "pam_rootok.so", SAYS, PAM_RESULT_AUTH_ERR },
+	{ "pam_nologin.so", SAYS, PAM_RESULT_SUCCESS },
 	{ "pam_env.so", SAYS, PAM_RESULT_SUCCESS },
 };
 
 bool pam_stack_is_ibmiam(const struct pam_line *line)
 {
-	return strcmp(line->module, "pam_ibmiam.so") == 0 || strcmp(line->module, "pam_ibmiam") == 0;
+	return strcmp(line->module, "pam_ibmiam.so") == 0 ||
+	       strcmp(line->module, "pam_ibmiam") == 0;
 }
 
 static int find(const struct pam_line *line)
