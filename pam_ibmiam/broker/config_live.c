@@ -8,6 +8,7 @@
 
 struct config_live *config_live_load(const char *path, char *why, size_t why_len)
 {
+	static uint64_t loads;
 	struct config_live *live = calloc(1, sizeof *live);
 	int64_t begun_ms = deadline_now_ms();
 
@@ -16,6 +17,7 @@ struct config_live *config_live_load(const char *path, char *why, size_t why_len
 		return NULL;
 	}
 	if (config_load(path, &live->config, why, why_len)) {
+		live->number = ++loads;
 		live->path = path;
 		live->load_ms = deadline_now_ms() - begun_ms;
 		return config_live_hold(live);

@@ -13,6 +13,7 @@
 struct config_live {
 	struct config config;
 	struct directory directory; /* the host's own token, from this configuration's key */
+	uint64_t number;   /* of this process: no two configurations have the same */
 	unsigned int holders;
 	const char *path;  /* the file; the caller's of config_live_load() */
 	int64_t load_ms;   /* how long reading it took */

@@ -73,6 +73,10 @@ void decision_begin_held(struct decision *d, const struct decision_basis *basis,
  * into d->answer (iam_begin() does), and call this again. */
 bool decision_go_on(struct decision *d);
 
+/* A number for the profiles and groups that the configuration asks of this login, once it is made:
+ * tokens that were given under another number have not been asked for all of them. */
+uint64_t decision_requirements(const struct decision *d);
+
 /* The token that the session gets. */
 const struct token *decision_token(const struct decision *d);
 

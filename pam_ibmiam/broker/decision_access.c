@@ -33,6 +33,31 @@ static bool same_profile(struct config_profile a, struct config_profile b)
 	       strcmp(a.account ? a.account : "", b.account ? b.account : "") == 0;
 }
 
+/* FNV-1a: nobody gains by a collision but whoever writes the configuration. */
+static void mix(uint64_t *hash, const char *text)
+{
+	do
+		*hash = (*hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	while (*text++);
+}
+
+uint64_t decision_requirements(const struct decision *d)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t level = 0; level < DECISION_LEVELS; level++) {
+		struct config_profile p = profile_at(d, level);
+		struct config_list groups = groups_at(d, level);
+
+		mix(&hash, level_name[level]);
+		mix(&hash, p.kind == CONFIG_PROFILE_NONE ? "" : p.value);
+		mix(&hash, p.kind == CONFIG_PROFILE_NONE || !p.account ? "" : p.account);
+		for (size_t i = 0; i < config_list_len(groups); i++)
+			mix(&hash, config_list_get(groups, i));
+	}
+	return hash;
+}
+
 /* Is there a profile to assume at this level that was not assumed before? */
 static bool is_wanted(const struct decision *d, size_t level)
 {

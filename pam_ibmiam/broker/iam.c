@@ -19,7 +19,7 @@ enum {
 	RETRY_PAUSE_SPREAD_MS = 200, /* so that many hosts do not come back in step */
 	BACKSTOP_MS = 2000,          /* libcurl's own end, later than ours: it looks at the clock first */
 	RETRY_NEEDS_MS = 300,        /* a retry with less time than this is not begun */
-	RETRY_AFTER_MAX_S = 3600,    /* longer than that nobody means */
+	RETRY_AFTER_MAX_S = 300,     /* what is believed: it keeps the whole host away from IAM */
 };
 
 struct iam_exchange {

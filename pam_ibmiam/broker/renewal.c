@@ -46,9 +46,34 @@ static struct wire_request request_of(const struct session *s)
 				      .key = session_key(s), .uid = s->user_uid };
 }
 
-static bool is_final(uint32_t result)
+/* IAM says no.  What only the configuration says is no end: it may be half written just now. */
+static bool is_final(const struct wire_reply *r)
 {
-	return result == IBMIAM_KEY_REJECTED || result == IBMIAM_DENIED || result == IBMIAM_USER_UNKNOWN;
+	return r->http_status != 0 && (r->result == IBMIAM_KEY_REJECTED || r->result == IBMIAM_DENIED);
+}
+
+static struct decision_basis basis_of(const struct server *server)
+{
+	return (struct decision_basis){ .config = &server->config->config };
+}
+
+/* Does the configuration now ask for profiles or groups that this token was not given under? */
+static bool is_outdated(const struct server *server, struct session *s)
+{
+	const struct wire_request request = request_of(s);
+	const struct decision_basis basis = basis_of(server);
+	struct decision d;
+	bool outdated;
+
+	if (s->config_number == server->config->number)
+		return false;
+	decision_begin_held(&d, &basis, &request, &s->identity, &s->token);
+	(void)decision_go_on(&d);
+	outdated = d.reply.result == IBMIAM_ALLOWED && decision_requirements(&d) != s->requirements;
+	if (d.reply.result == IBMIAM_ALLOWED && !outdated)
+		s->config_number = server->config->number;
+	decision_free(&d);
+	return outdated;
 }
 
 static void refuse_ended(struct client *c, const struct session *s)
@@ -61,14 +86,17 @@ static void reply_token(struct client *c, struct session *s);
 /* Answers all clients that wait for this session's renewal. */
 static void answer_all(struct server *server, struct session *s, const struct wire_reply *failure)
 {
+	bool outdated = !s->ended && is_outdated(server, s);
 	struct client *c;
 
 	while ((c = server_find_waiting(server, s)) != NULL) {
 		c->session = NULL;
 		if (s->ended)
 			refuse_ended(c, s);
-		else if (is_usable(s))
+		else if (is_usable(s) && !outdated)
 			reply_token(c, s);
+		else if (failure->result == IBMIAM_ALLOWED && outdated)
+			request_refuse(c, IBMIAM_UNAVAILABLE, "the configuration has changed meanwhile; try again");
 		else if (failure->result == IBMIAM_ALLOWED) /* and yet there is no token */
 			request_refuse(c, IBMIAM_UNAVAILABLE, "IAM's new token has expired already (is this "
 				       "host's clock right?), or there is no memory for it");
@@ -87,17 +115,16 @@ static void end_session(struct server *server, struct session *s, const struct w
 	answer_all(server, s, r);
 }
 
-/* The token at hand, with the environment that the configuration now makes of it; or, when the
- * configuration no longer lets its owner have it, the end of the session. */
+/* The token at hand, with the environment that the configuration now makes of it, if it still
+ * lets its owner have one. */
 static void reply_token(struct client *c, struct session *s)
 {
 	const struct wire_request request = request_of(s);
-	struct server *server = c->server;
+	const struct decision_basis basis = basis_of(c->server);
 	struct decision d;
 	struct wire_reply *r = &d.reply;
 
-	decision_begin_held(&d, &(struct decision_basis){ .config = &server->config->config }, &request,
-			    &s->identity, &s->token);
+	decision_begin_held(&d, &basis, &request, &s->identity, &s->token);
 	(void)decision_go_on(&d);
 	if (r->result == IBMIAM_ALLOWED && !d.exported)
 		*r = (struct wire_reply){ .result = IBMIAM_DENIED,
@@ -110,8 +137,6 @@ static void reply_token(struct client *c, struct session *s)
 	}
 	if (!client_reply(c, r))
 		client_end(c);
-	if (is_final(r->result))
-		end_session(server, s, r);
 	decision_free(&d);
 }
 
@@ -122,11 +147,15 @@ static void on_decision(struct job *job)
 	const struct wire_reply *r = &d->reply;
 
 	s->renewal = NULL;
-	if (is_final(r->result))
+	if (is_final(r))
 		end_session(job->server, s, r);
 	else if (r->result != IBMIAM_ALLOWED ||
 		 !session_renew(s, &d->identity, decision_token(d)) || !is_usable(s))
 		s->renew_after_ms = deadline_now_ms() + RENEWAL_RETRY_MS;
+	else {
+		s->requirements = decision_requirements(d);
+		s->config_number = job->config->number;
+	}
 	if (!s->ended)
 		log_line(r->result == IBMIAM_ALLOWED ? LOG_INFO : LOG_WARNING,
 			 "%s session=" SESSION_SHOWN " user=%s result=%s left_s=%lld http=%u code=%s "
@@ -142,19 +171,23 @@ static void on_decision(struct job *job)
 void renewal_serve(struct client *c, struct session *s)
 {
 	const struct wire_request request = request_of(s);
-	bool may_ask = deadline_now_ms() >= s->renew_after_ms;
+	bool may_ask = deadline_now_ms() >= s->renew_after_ms, outdated;
 
 	if (s->ended) {
 		refuse_ended(c, s);
 		return;
 	}
-	if (is_fresh(s) || (is_usable(s) && !may_ask && !s->renewal)) {
+	outdated = is_outdated(c->server, s);
+	if (!outdated && (is_fresh(s) || (is_usable(s) && !may_ask && !s->renewal))) {
 		reply_token(c, s);
 		return;
 	}
 	if (!s->renewal && !may_ask) {
-		request_refuse(c, IBMIAM_UNAVAILABLE, "the token has expired, and IAM could not be asked for a "
-			       "new one less than a minute ago");
+		request_refuse(c, IBMIAM_UNAVAILABLE, outdated ?
+			       "the configuration asks for more than this token was given for, and IAM could not "
+			       "be asked for a new one less than a minute ago" :
+			       "the token has expired, and IAM could not be asked for a new one less than a "
+			       "minute ago");
 		return;
 	}
 	c->session = s;
@@ -174,7 +207,7 @@ void renewal_late(struct client *c)
 	struct session *s = c->session;
 
 	c->session = NULL;
-	if (is_usable(s))
+	if (is_usable(s) && !is_outdated(c->server, s))
 		reply_token(c, s);
 	else
 		request_refuse(c, IBMIAM_UNAVAILABLE, "the token has expired, and IAM does not answer in time");

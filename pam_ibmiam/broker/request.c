@@ -119,11 +119,19 @@ static bool adopt(struct client *c, struct session *s, const char *owner, uid_t 
 /* authenticate */
 
 /* Where somebody comes from is the host's to say: a user would name a network that may. */
+/* Is this what the client is called?  By uid, so that nobody makes the broker look for names. */
+static bool is_called(const struct client *c, const char *name)
+{
+	const struct passwd *pw = getpwuid(c->uid);
+
+	return pw && strcmp(pw->pw_name, name) == 0;
+}
+
 static bool may_authenticate(const struct client *c, const struct wire_request *r)
 {
 	return is_privileged(c) || (r->uid == c->uid && !r->rhost &&
 				    strcmp(r->service, REQUEST_LOGIN_SERVICE) == 0 &&
-				    is_own_name(c, r->user));
+				    is_called(c, r->user));
 }
 
 /* Keeps key and token for the session to come, which for `ibmiam login` is there already.  NULL
@@ -140,8 +148,11 @@ static struct session *keep(struct client *c, const struct decision *d)
 	else if (own && sessions_count_of(all, (uid_t)r->uid) >= SESSION_OWN_MAX)
 		return NULL;
 	s = session_add(all, own ? r->session : NULL, r, &d->identity, decision_token(d));
-	if (s)
+	if (s) {
 		s->export_to = d->reply.export_to;
+		s->requirements = decision_requirements(d);
+		s->config_number = c->job->config->number;
+	}
 	if (s && own && !adopt(c, s, r->user, (uid_t)r->uid, getsid(c->pid))) {
 		session_drop(s);
 		return NULL;

@@ -346,13 +346,6 @@ class Words(unittest.TestCase):
         line = page("pam_ibmiam.8", section="DIAGNOSTICS")
         self.assertEqual([name for words in found(r"^\.Li (.*)$", line) for name in re.findall(r"\w+", words)], names)
 
-    def test_order_of_checks(self):
-        """Whom it trusts is the table that decides."""
-        names = re.findall(r'^\t\{ "(\w+)", check_\w+, \w+ \},$', source("broker/decision.c"), re.M)
-        if not names:
-            self.skipTest("decision.c does not name its checks")
-        names.remove("environment")  # refuses nobody
-        self.assertEqual([row[0] for row in rows("Whom it trusts", "name") if row[0] not in ("", "---")], names)
 
     def test_build_packages(self):
         """What the README has installed is what the build needs."""
