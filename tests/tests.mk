@@ -33,8 +33,10 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTED)
 
 $(BUILD)/tests/unit/%.o: ALL_CFLAGS += -Ipam_ibmiam/broker
 
-# On a clock of its own.
+# On clocks of their own.
 $(BUILD)/tests/unit/test_limit: ALL_LDFLAGS += -Wl,--wrap=clock_gettime
+$(BUILD)/tests/unit/test_renewal: ALL_LDFLAGS += $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime time \
+	iam_begin iam_cancel iam_wait log_line)
 
 $(BUILD)/tests/module/%: $(BUILD)/tests/module/%.o
 	$(call say,LINK)
