@@ -147,6 +147,20 @@ static void load(const char *text)
 	assert_non_null(server.config);
 }
 
+/* What the configuration asks of such a login now. */
+static uint64_t requirements(const struct wire_request *r, const struct token *t)
+{
+	const struct decision_basis basis = { .config = &server.config->config };
+	struct decision d;
+	uint64_t number;
+
+	decision_begin_held(&d, &basis, r, t, t);
+	assert_true(decision_go_on(&d));
+	number = decision_requirements(&d);
+	decision_free(&d);
+	return number;
+}
+
 static int make(void **state)
 {
 	static char jwt[] = "e30.e30.b2xk";
@@ -162,8 +176,12 @@ static int make(void **state)
 		return -1;
 	load(CONFIG);
 	server.sessions = sessions_new();
-	session = session_add(server.sessions, HANDLE, &r, &t);
-	return session ? 0 : -1;
+	session = session_add(server.sessions, HANDLE, &r, &t, &t);
+	if (!session)
+		return -1;
+	session->config_number = server.config->number;
+	session->requirements = requirements(&r, &t);
+	return 0;
 }
 
 static int release(void **state)
@@ -313,16 +331,35 @@ static void rejected_key_ends_the_session(void **state)
 }
 
 /* An admin has locked her out meanwhile: the token at hand is not given away either. */
-static void configuration_that_says_no_ends_the_session(void **state)
+/* It may have been half written. */
+static void configuration_that_says_no_is_no_end(void **state)
 {
 	(void)state;
 	check_reply(ask(), IBMIAM_ALLOWED, OLD);
 	load("accounts = { \"" UNIT_ACCOUNT "\" }\nuser alice { iam_ids = { \"IBMid-2\" } }\n");
 	check_reply(ask(), IBMIAM_DENIED, NULL);
-	assert_null(session_key(session));
+	load("accounts = { \"" UNIT_ACCOUNT "\" }\n");
+	check_reply(ask(), IBMIAM_USER_UNKNOWN, NULL);
 	load(CONFIG);
-	check_reply(ask(), IBMIAM_DENIED, NULL); /* and it stays so */
+	check_reply(ask(), IBMIAM_ALLOWED, OLD);
 	assert_int_equal(iam.asked, 0);
+}
+
+/* The token at hand was not given under it. */
+static void new_requirement_is_asked_for_at_once(void **state)
+{
+	int fd;
+
+	(void)state;
+	load(CONFIG "trusted_profile = \"Profile-11111111-2222-3333-4444-555555555555\"\n");
+	fd = ask();
+	assert_false(is_answered(fd));
+	assert_int_equal(iam.asked, 1);
+	answer_now(); /* none */
+	check_reply(fd, IBMIAM_UNAVAILABLE, NULL);
+	check_reply(ask(), IBMIAM_UNAVAILABLE, NULL);
+	load(CONFIG "# otherwise the same\n");
+	check_reply(ask(), IBMIAM_ALLOWED, OLD);
 }
 
 static void client_waits_no_longer_than_its_budget(void **state)
@@ -380,7 +417,8 @@ int main(void)
 	UNIT_TEST(&s, outage_takes_no_good_token);
 	UNIT_TEST(&s, outage_is_no_rejection);
 	UNIT_TEST(&s, rejected_key_ends_the_session);
-	UNIT_TEST(&s, configuration_that_says_no_ends_the_session);
+	UNIT_TEST(&s, configuration_that_says_no_is_no_end);
+	UNIT_TEST(&s, new_requirement_is_asked_for_at_once);
 	UNIT_TEST(&s, client_waits_no_longer_than_its_budget);
 	UNIT_TEST(&s, expired_token_is_not_served_late);
 	UNIT_TEST(&s, client_that_goes_stops_nothing);
