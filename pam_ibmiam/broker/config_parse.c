@@ -12,7 +12,7 @@
 #include "config_value.h"
 #include "environment.h"
 
-enum { DEFAULT_MINIMUM_UID = 1000, DEFAULT_RATE_LIMIT = 3000, RATE_LIMIT_MAX = 1000000 };
+enum { DEFAULT_MINIMUM_UID = 1000, DEFAULT_RATE_LIMIT = 600, RATE_LIMIT_MAX = 1000000 };
 
 #define DEFAULT_ENDPOINT "https://iam.cloud.ibm.com"
 static char default_environment[] = /* libconfuse copies it, but asks for char * */

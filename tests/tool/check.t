@@ -386,7 +386,7 @@ class Config(unittest.TestCase):
             for line in (f'endpoint = "{iam.urls["good"]}"    # {m.CONFIG}:{at["endpoint"]}',
                          f'\t"{iam.accounts["home"]}",    # {m.CONFIG}:{lines.index(next(l for l in lines if "accounts" in l)) + 1}',
                          f'\t"00000000000000000000000000000001"    # {more}:2', f"minimum_uid = 900    # {more}:3",
-                         "rate_limit = 3000    # default", "allow_root = false    # default",
+                         "rate_limit = 600    # default", "allow_root = false    # default",
                          '\t"IBMIAM_TOKEN=%{token}",    # default', "# proxy is not set",
                          f'user "alice" {{    # {m.CONFIG}:{at["user alice"]}', f'service "*" {{    # {m.CONFIG}:{at["service"]}',
                          f'\t\t"local",    # {m.CONFIG}:{at[LOCAL]}', f'\t\t"10.0.0.0/8"    # {m.CONFIG}:{at["10.0.0.0"]}',

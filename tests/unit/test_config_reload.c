@@ -86,7 +86,7 @@ static void check_good(void)
 	assert_string_equal(c.endpoint, "https://iam.cloud.ibm.com");
 	assert_string_equal(c.client_secret, UNIT_SECRET);
 	assert_int_equal(c.minimum_uid, 1000);
-	assert_int_equal(c.rate_limit, 3000);
+	assert_int_equal(c.rate_limit, 600);
 	assert_int_equal(c.trusted_profile.kind, CONFIG_PROFILE_NONE);
 	assert_null(c.scope);
 	assert_true(config_find_user(&c, "alice", &user) && config_find_user(&c, "bob", &user));

@@ -17,7 +17,7 @@ static const struct good {
 } good[] = {
 	{ "empty file", "",
 	  "endpoint=https://iam.cloud.ibm.com;no issuer;no accounts;" DEFAULT_ENVIRONMENT
-	  "rate_limit=3000;minimum_uid=1000;allow_root=0;" },
+	  "rate_limit=600;minimum_uid=1000;allow_root=0;" },
 	{ "endpoint", "endpoint = \"https://iam.test.cloud.ibm.com\"",
 	  "endpoint=https://iam.test.cloud.ibm.com;" },
 	{ "endpoint with a slash", "endpoint = \"https://x/\"", "endpoint=https://x;" },

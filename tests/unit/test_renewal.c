@@ -11,6 +11,7 @@
 #include "base64url.h"
 #include "iam.h"
 #include "log.h"
+#include "decision.h"
 #include "renewal.h"
 #include "server.h"
 
