@@ -16,6 +16,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "config_reload.h"
 #include "deadline.h"
 #include "iam_transport.h"
 #include "listener.h"
@@ -31,7 +32,6 @@ enum {
 	CLIENTS_OF_ONE_MAX = 16,
 	REQUEST_WAIT_MS = 5000,
 	ACCEPTS_AT_ONCE = 16,
-	RELOAD_RETRY_MS = 2000, /* after one that was refused */
 };
 
 struct resident {
@@ -39,8 +39,7 @@ struct resident {
 	const struct resident_options *options;
 	struct watch listener;
 	struct watch signals;
-	char refused[WIRE_REASON_MAX]; /* why the last new configuration was, "" when it was not */
-	int64_t reload_after_ms;
+	struct config_reload reload;
 	int64_t idle_since_ms;
 };
 
@@ -119,58 +118,12 @@ static void on_connection(struct watch *w, uint32_t events)
 	}
 }
 
-static bool same_needs(const struct sandbox_needs *a, const struct sandbox_needs *b)
-{
-	for (size_t i = 0; i < sizeof a->read / sizeof a->read[0]; i++)
-		if (strcmp(a->read[i] ? a->read[i] : "", b->read[i] ? b->read[i] : "") != 0)
-			return false;
-	return memcmp(a->port, b->port, sizeof a->port) == 0;
-}
-
-/* The sandbox was made for what the configuration in force needs. */
-static struct config_live *load(const struct resident *r, char *why, size_t why_len)
-{
-	struct config_live *live = config_live_load(r->options->config, why, why_len);
-	struct sandbox_needs before = iam_transport_needs(&r->server.config->config), needs;
-
-	if (!live)
-		return NULL;
-	needs = iam_transport_needs(&live->config);
-	if (same_needs(&needs, &before))
-		return live;
-	(void)snprintf(why, why_len, "it has another ca_file, ca_path or port, which the sandbox does not "
-		       "allow: restart the broker");
-	config_live_release(live);
-	return NULL;
-}
-
-/* A new configuration takes effect whole, or not at all; a refusal is logged once. */
-static void reload(struct resident *r)
-{
-	char why[WIRE_REASON_MAX] = "";
-	struct config_live *live = load(r, why, sizeof why);
-
-	if (!live) {
-		r->reload_after_ms = deadline_now_ms() + RELOAD_RETRY_MS;
-		if (strcmp(why, r->refused) != 0)
-			log_line(LOG_ERR, "the new configuration is refused, and the old one stays: %s", why);
-		memcpy(r->refused, why, sizeof r->refused);
-		return;
-	}
-	config_live_release(r->server.config);
-	r->server.config = live;
-	r->refused[0] = '\0';
-	r->reload_after_ms = 0;
-	log_line(LOG_NOTICE, "the configuration %s has been read anew", r->options->config);
-}
-
 /* Whoever edits the configuration to lock somebody out must not have to remember a reload. */
 static void refresh(struct server *server)
 {
 	struct resident *r = WATCH_OWNER(server, struct resident, server);
 
-	if (deadline_now_ms() >= r->reload_after_ms && !config_is_current(&server->config->config))
-		reload(r);
+	config_reload_if_changed(&r->reload, &server->config);
 }
 
 static void on_signal(struct watch *w, uint32_t events)
@@ -181,9 +134,8 @@ static void on_signal(struct watch *w, uint32_t events)
 	(void)events;
 	if (read(w->fd, &info, sizeof info) != (ssize_t)sizeof info)
 		return;
-	r->refused[0] = '\0'; /* who asks is told again */
 	if (info.ssi_signo == SIGHUP)
-		reload(r);
+		config_reload_now(&r->reload, &r->server.config);
 	else
 		r->server.stop = true;
 }
@@ -242,20 +194,6 @@ static void share_descriptors(struct server *server)
 	server->watch_fd_max = most / 2 < clients + IAM_FDS_MAX ? most / 2 : most - clients - IAM_FDS_MAX;
 }
 
-/* It was read as root.  Later it must be readable for whom the broker is now. */
-static void warn_of_unreadable(const char *config)
-{
-	static const char *const suffixes[] = { "", ".d" };
-	char path[PATH_MAX];
-
-	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-		(void)snprintf(path, sizeof path, "%s%s", config, suffixes[i]);
-		if (access(path, R_OK) != 0 && errno == EACCES)
-			log_line(LOG_WARNING, "uid %u cannot read %s: changes take effect only by a restart of "
-				 "the broker; give its group to " SANDBOX_USER " (chgrp)", getuid(), path);
-	}
-}
-
 static bool start(struct resident *r, char *why, size_t why_len)
 {
 	char note[SANDBOX_NOTE_MAX] = "";
@@ -282,7 +220,7 @@ static bool start(struct resident *r, char *why, size_t why_len)
 	log_line(LOG_NOTICE, "ibmiam-broker " IBMIAM_VERSION " listens%s%s%s%s",
 		 r->options->listen ? " at " : "", r->options->listen ? r->options->listen : "",
 		 note[0] ? "; " : "", note);
-	warn_of_unreadable(r->options->config);
+	config_reload_warn(&r->reload);
 	return true;
 }
 
@@ -309,7 +247,8 @@ static int64_t serve_time(struct resident *r)
 int resident_run(const struct resident_options *options)
 {
 	struct resident r = { .options = options, .listener = { .fd = -1 }, .signals = { .fd = -1 },
-			      .server = { .set = -1 } };
+			      .server = { .set = -1 },
+			      .reload = { .path = options->config } };
 	char why[WIRE_REASON_MAX] = "";
 	bool started;
 

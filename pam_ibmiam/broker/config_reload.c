@@ -1,0 +1,85 @@
+/* A configuration that takes another's place.  See config_reload.h. */
+#include "config_reload.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "deadline.h"
+#include "iam_transport.h"
+#include "log.h"
+
+enum { RETRY_MS = 2000 };
+
+static bool same_needs(const struct sandbox_needs *a, const struct sandbox_needs *b)
+{
+	for (size_t i = 0; i < sizeof a->read / sizeof a->read[0]; i++)
+		if (strcmp(a->read[i] ? a->read[i] : "", b->read[i] ? b->read[i] : "") != 0)
+			return false;
+	return memcmp(a->port, b->port, sizeof a->port) == 0;
+}
+
+/* The sandbox was made for what the configuration in force needs. */
+static struct config_live *load(const char *path, const struct config_live *before, char *why,
+				size_t why_len)
+{
+	struct config_live *live = config_live_load(path, why, why_len);
+	struct sandbox_needs old = iam_transport_needs(&before->config), needs;
+
+	if (!live)
+		return NULL;
+	needs = iam_transport_needs(&live->config);
+	if (same_needs(&needs, &old))
+		return live;
+	(void)snprintf(why, why_len, "it has another ca_file, ca_path or port, which the sandbox does not "
+		       "allow: restart the broker");
+	config_live_release(live);
+	return NULL;
+}
+
+static void reload(struct config_reload *r, struct config_live **live)
+{
+	char why[WIRE_REASON_MAX] = "";
+	struct config_live *next = load(r->path, *live, why, sizeof why);
+
+	if (!next) {
+		r->after_ms = deadline_now_ms() + RETRY_MS;
+		if (strcmp(why, r->refused) != 0)
+			log_line(LOG_ERR, "the new configuration is refused, and the old one stays: %s", why);
+		memcpy(r->refused, why, sizeof r->refused);
+		return;
+	}
+	config_live_release(*live);
+	*live = next;
+	r->refused[0] = '\0';
+	r->after_ms = 0;
+	log_line(LOG_NOTICE, "the configuration %s has been read anew", r->path);
+}
+
+void config_reload_now(struct config_reload *r, struct config_live **live)
+{
+	r->refused[0] = '\0'; /* who asks is told again */
+	reload(r, live);
+}
+
+void config_reload_if_changed(struct config_reload *r, struct config_live **live)
+{
+	if (deadline_now_ms() >= r->after_ms && !config_is_current(&(*live)->config))
+		reload(r, live);
+}
+
+void config_reload_warn(const struct config_reload *r)
+{
+	static const char *const suffixes[] = { "", ".d" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		(void)snprintf(path, sizeof path, "%s%s", r->path, suffixes[i]);
+		if (access(path, R_OK) != 0 && errno == EACCES)
+			log_line(LOG_WARNING, "uid %u cannot read %s: changes take effect only by a restart of "
+				 "the broker; give its group to " SANDBOX_USER " (chgrp)", getuid(), path);
+	}
+}
