@@ -27,7 +27,8 @@ class Demo(unittest.TestCase):
         self.assertTrue(done.stdout.endswith(f"\n{WORKED}\n"), done.stdout)
         recorded = RECORDED.findall(README.read_text())
         self.assertEqual(len(recorded), 1, "places for it in README.md")
-        self.assertEqual(alike(recorded[0]), alike(excerpt(done.stdout)), "make demo RECORD=1 brings README.md up to date")
+        self.assertEqual(alike(recorded[0]), alike(excerpt(done.stdout)),
+                         "README.md (-) is not what the demo shows (+); make demo RECORD=1 writes it anew")
 
 
 suite.main()
