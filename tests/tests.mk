@@ -1,6 +1,7 @@
 # Tests and demo.  Every test is a program that speaks TAP; prove runs them all.
 #   make check          all of them, on a fresh Debian 12 too
 #   make check T="tests/module/*.t"    some of them
+#   make demo RECORD=1     also writes what it shows into README.md, to be committed
 
 BUILD_PACKAGES := gcc libc6-dev libpam0g-dev libcurl4-openssl-dev libcjson-dev libconfuse-dev \
 	ca-certificates libseccomp-dev libssl-dev
@@ -22,7 +23,7 @@ check-built: all $(UNIT_TESTS) $(TEST_HOSTS)
 
 demo: deps
 	@$(MAKE) --no-print-directory all
-	@BUILD=$(abspath $(BUILD)) tests/demo/demo
+	@BUILD=$(abspath $(BUILD)) tests/demo/$(if $(RECORD),record,demo)
 
 # What unit tests link: everything but the entry points.
 TESTED := $(COMMON) $(filter-out %/main.o,$(BROKER))
