@@ -1,7 +1,6 @@
 /* Serving and renewing tokens.  See renewal.h. */
 #include "renewal.h"
 
-#include <string.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -147,12 +146,12 @@ static void on_decision(struct job *job)
 	const struct wire_reply *r = &d->reply;
 
 	s->renewal = NULL;
-	if (is_final(r))
+	if (is_final(r)) {
 		end_session(job->server, s, r);
-	else if (r->result != IBMIAM_ALLOWED ||
-		 !session_renew(s, &d->identity, decision_token(d)) || !is_usable(s))
+	} else if (r->result != IBMIAM_ALLOWED ||
+		   !session_renew(s, &d->identity, decision_token(d)) || !is_usable(s)) {
 		s->renew_after_ms = deadline_now_ms() + RENEWAL_RETRY_MS;
-	else {
+	} else {
 		s->requirements = decision_requirements(d);
 		s->config_number = job->config->number;
 	}

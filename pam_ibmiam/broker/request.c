@@ -118,7 +118,6 @@ static bool adopt(struct client *c, struct session *s, const char *owner, uid_t 
 
 /* authenticate */
 
-/* Where somebody comes from is the host's to say: a user would name a network that may. */
 /* Is this what the client is called?  By uid, so that nobody makes the broker look for names. */
 static bool is_called(const struct client *c, const char *name)
 {
@@ -127,6 +126,7 @@ static bool is_called(const struct client *c, const char *name)
 	return pw && strcmp(pw->pw_name, name) == 0;
 }
 
+/* Where somebody comes from is the host's to say: a user would name a network that may. */
 static bool may_authenticate(const struct client *c, const struct wire_request *r)
 {
 	return is_privileged(c) || (r->uid == c->uid && !r->rhost &&
@@ -173,7 +173,6 @@ static void on_decision(struct job *job)
 	struct wire_reply *r = &d->reply;
 	bool own = strcmp(job->request.service, REQUEST_LOGIN_SERVICE) == 0;
 	struct session *s = NULL;
-
 	SECRET_AUTO(steps);
 
 	r->note = job->server->note;

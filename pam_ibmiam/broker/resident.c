@@ -1,7 +1,6 @@
 /* A broker that stays.  See resident.h. */
 #include "resident.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>

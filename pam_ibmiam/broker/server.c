@@ -1,10 +1,8 @@
 /* Clients and the loop.  See server.h. */
 #include "server.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
