@@ -32,6 +32,7 @@ struct entry {
 
 struct limit {
 	unsigned char secret[SECRET_LEN];
+	struct secret text; /* what is being hashed, else empty */
 	struct entry entries[SETS][WAYS];
 	double requests; /* the bucket of the whole host */
 	int64_t requests_at_ms;
@@ -41,43 +42,46 @@ struct limit *limit_new(void)
 {
 	struct limit *limit = calloc(1, sizeof *limit);
 
-	if (limit && getrandom(limit->secret, sizeof limit->secret, 0) == (ssize_t)sizeof limit->secret)
+	if (limit && secret_init(&limit->text, 1 + WIRE_USER_MAX + WIRE_KEY_MAX) &&
+	    getrandom(limit->secret, sizeof limit->secret, 0) == (ssize_t)sizeof limit->secret)
 		return limit;
-	free(limit);
+	limit_free(limit);
 	return NULL;
 }
 
 void limit_free(struct limit *limit)
 {
-	if (limit)
-		explicit_bzero(limit, sizeof *limit);
+	if (!limit)
+		return;
+	secret_free(&limit->text);
+	explicit_bzero(limit, sizeof *limit);
 	free(limit);
 }
 
 /* The hash of kind, user and key; both may be NULL.  False when it cannot be made: then nothing
  * is known of the key, and nothing is kept. */
-static bool make_hash(const struct limit *limit, enum kind kind, const char *user, const char *key,
+static bool make_hash(struct limit *limit, enum kind kind, const char *user, const char *key,
 		      unsigned char ret[HASH_LEN])
 {
-	SECRET_AUTO(text);
+	struct secret *text = &limit->text;
 	const char start = (char)kind;
 	unsigned int len = 0;
+	bool ok = secret_append(text, &start, 1) &&
+		  secret_append(text, user ? user : "", user ? strlen(user) + 1 : 1) &&
+		  secret_append(text, key ? key : "", key ? strlen(key) : 0) &&
+		  HMAC(EVP_sha256(), limit->secret, SECRET_LEN, (const unsigned char *)text->data,
+		       text->len, ret, &len) && len == HASH_LEN;
 
-	return secret_init(&text, 1 + WIRE_USER_MAX + WIRE_KEY_MAX) && secret_append(&text, &start, 1) &&
-	       secret_append(&text, user ? user : "", user ? strlen(user) + 1 : 1) &&
-	       secret_append(&text, key ? key : "", key ? strlen(key) : 0) &&
-	       HMAC(EVP_sha256(), limit->secret, SECRET_LEN, (const unsigned char *)text.data, text.len,
-		    ret, &len) && len == HASH_LEN;
+	secret_clear(text);
+	return ok;
 }
 
-static struct entry *set_of(const struct limit *limit, const unsigned char hash[HASH_LEN])
+static struct entry *set_of(struct limit *limit, const unsigned char hash[HASH_LEN])
 {
-	size_t at = ((size_t)hash[0] << 8 | hash[1]) % SETS;
-
-	return ((struct limit *)(uintptr_t)limit)->entries[at];
+	return limit->entries[((size_t)hash[0] << 8 | hash[1]) % SETS];
 }
 
-static struct entry *find(const struct limit *limit, const unsigned char hash[HASH_LEN])
+static struct entry *find(struct limit *limit, const unsigned char hash[HASH_LEN])
 {
 	struct entry *set = set_of(limit, hash);
 
@@ -116,7 +120,7 @@ static void remember(struct limit *limit, enum kind kind, const char *user, cons
 		touch(find_or_make(limit, hash), matters_s);
 }
 
-static const struct entry *recall(const struct limit *limit, enum kind kind, const char *user,
+static const struct entry *recall(struct limit *limit, enum kind kind, const char *user,
 				  const char *key)
 {
 	unsigned char hash[HASH_LEN];
@@ -124,7 +128,7 @@ static const struct entry *recall(const struct limit *limit, enum kind kind, con
 	return make_hash(limit, kind, user, key, hash) ? find(limit, hash) : NULL;
 }
 
-bool limit_key_is_rejected(const struct limit *limit, const char *key)
+bool limit_key_is_rejected(struct limit *limit, const char *key)
 {
 	const struct entry *e = recall(limit, REJECTED, NULL, key);
 

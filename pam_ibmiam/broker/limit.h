@@ -26,7 +26,7 @@ struct limit *limit_new(void);
 void limit_free(struct limit *limit); /* takes NULL */
 
 /* Has IAM rejected this key within the last minute? */
-bool limit_key_is_rejected(const struct limit *limit, const char *key);
+bool limit_key_is_rejected(struct limit *limit, const char *key);
 
 /* May this key be tried for this user?  A key that was accepted for him before always may, so
  * that nobody locks him out then by wrong tries in his name. */

@@ -39,6 +39,7 @@ struct resident {
 	struct watch listener;
 	struct watch signals;
 	struct config_reload reload;
+	struct secret hello; /* the same for everybody */
 	int64_t idle_since_ms;
 };
 
@@ -86,19 +87,23 @@ static bool has_room(struct server *server, uid_t uid)
 					    end_silent_user(server));
 }
 
-static bool greet(int fd)
+static bool make_hello(struct secret *ret)
 {
 	const struct wire_hello hello = { .version = IBMIAM_VERSION };
-	SECRET_AUTO(message);
 
-	return secret_init(&message, 1024) && !wire_encode(&wire_hello_message, &hello, &message) &&
-	       send(fd, message.data, message.len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+	return secret_init(ret, 1024) && !wire_encode(&wire_hello_message, &hello, ret);
+}
+
+static bool greet(int fd, const struct secret *hello)
+{
+	return send(fd, hello->data, hello->len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
 }
 
 /* Whoever is turned away sees it at once: a login runs one-shot then. */
 static void on_connection(struct watch *w, uint32_t events)
 {
-	struct server *server = &WATCH_OWNER(w, struct resident, listener)->server;
+	struct resident *r = WATCH_OWNER(w, struct resident, listener);
+	struct server *server = &r->server;
 
 	(void)events;
 	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
@@ -109,7 +114,7 @@ static void on_connection(struct watch *w, uint32_t events)
 		if (fd < 0)
 			return;
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
-		    !has_room(server, peer.uid) || !greet(fd))
+		    !has_room(server, peer.uid) || !greet(fd, &r->hello))
 			(void)close(fd);
 		else
 			(void)server_add_client(server, fd, peer.uid, peer.pid,
@@ -214,7 +219,7 @@ static bool start(struct resident *r, char *why, size_t why_len)
 	server->limit = limit_new();
 	server->sessions = sessions_new();
 	if (!memory_init_libraries() || !server_open(server) || !server->limit || !server->sessions ||
-	    !watch_add(server->set, &r->listener, EPOLLIN) || !watch_signals(r))
+	    !make_hello(&r->hello) || !watch_add(server->set, &r->listener, EPOLLIN) || !watch_signals(r))
 		return false;
 	log_line(LOG_NOTICE, "ibmiam-broker " IBMIAM_VERSION " listens%s%s%s%s",
 		 r->options->listen ? " at " : "", r->options->listen ? r->options->listen : "",
@@ -267,5 +272,6 @@ int resident_run(const struct resident_options *options)
 	watch_close(&r.listener);
 	watch_close(&r.signals);
 	server_close(&r.server);
+	secret_free(&r.hello);
 	return started ? EXIT_SUCCESS : EXIT_FAILURE;
 }

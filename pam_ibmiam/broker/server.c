@@ -15,7 +15,7 @@ bool server_open(struct server *server)
 	LIST_INIT(&server->clients);
 	server->set = watch_set();
 	server->iam = iam_new();
-	return server->set >= 0 && server->iam;
+	return server->set >= 0 && server->iam && secret_init(&server->reply, WIRE_MESSAGE_MAX);
 }
 
 void server_close(struct server *server)
@@ -30,6 +30,7 @@ void server_close(struct server *server)
 	limit_free(server->limit);
 	iam_free(server->iam);
 	config_live_release(server->config);
+	secret_free(&server->reply);
 	if (server->set >= 0)
 		(void)close(server->set);
 	*server = (struct server){ .set = -1 };
@@ -97,12 +98,12 @@ struct client *server_add_client(struct server *server, int fd, uid_t uid, pid_t
 
 bool client_reply(struct client *c, const struct wire_reply *reply)
 {
-	SECRET_AUTO(message);
-	bool sent = secret_init(&message, WIRE_MESSAGE_MAX) &&
-		    !wire_encode(&wire_reply_message, reply, &message) &&
-		    send(c->watch.fd, message.data, message.len, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-			    (ssize_t)message.len;
+	struct secret *message = &c->server->reply;
+	bool sent = !wire_encode(&wire_reply_message, reply, message) &&
+		    send(c->watch.fd, message->data, message->len, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+			    (ssize_t)message->len;
 
+	secret_clear(message);
 	if (sent) {
 		c->server->replies++;
 		client_end(c);

@@ -40,6 +40,7 @@ struct server {
 	size_t client_count;
 	unsigned int requests; /* that could be read, */
 	unsigned int replies;  /* and that were answered */
+	struct secret reply;   /* room for one, empty in between */
 
 	/* only in a resident broker: */
 	struct limit *limit;
@@ -51,7 +52,7 @@ struct server {
 	bool stop;
 };
 
-/* Makes the epoll set and the IAM client.  False when there is no memory.  Release with
+/* Makes the epoll set, the IAM client and room for a reply.  False when there is no memory.  Release with
  * server_close(), which also ends all clients; it takes an all-zero struct too. */
 bool server_open(struct server *server);
 void server_close(struct server *server);

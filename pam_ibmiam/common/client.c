@@ -70,12 +70,12 @@ static int transmit(int fd, struct secret *message)
 	return n < 0 && errno != EPIPE && errno != ECONNRESET ? errno : 0;
 }
 
-/* One datagram in at most buf->cap bytes: its length, 0 at end of file, or an errno
- * negated (-ETIMEDOUT at the deadline, -EMSGSIZE when it was longer). */
-static ssize_t receive(int fd, struct secret *buf, int64_t deadline_ms)
+/* One datagram in at most size bytes: its length, 0 at end of file, or an errno negated
+ * (-ETIMEDOUT at the deadline, -EMSGSIZE when it was longer). */
+static ssize_t receive(int fd, char *buf, size_t size, int64_t deadline_ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	struct iovec iov = { .iov_base = buf->data, .iov_len = buf->cap };
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
@@ -138,26 +138,27 @@ static void explain(int status, const char *program, struct client_fault *fault)
 			       status);
 }
 
-/* Room for a reply: one byte more than a message may have, so that a longer one is noticed. */
-static bool make_buffers(const struct wire_message *message, const void *request,
-			 struct secret *out, struct secret *buf, struct client_fault *fault)
+/* Puts the request into buf.  A reply has room for one byte more than a message may have, so that
+ * a longer one is noticed. */
+static bool prepare(const struct wire_message *message, const void *request, struct secret *buf,
+		    struct client_fault *fault)
 {
 	const char *why;
 
-	if (!secret_init(out, WIRE_MESSAGE_MAX) || !secret_init(buf, WIRE_MESSAGE_MAX + 1))
+	if (!secret_init(buf, WIRE_MESSAGE_MAX + 1))
 		return fail(fault, "out of memory");
-	why = wire_encode(message, request, out);
+	why = wire_encode(message, request, buf);
 	return why ? fail(fault, "the request cannot be sent: %s", why) : true;
 }
 
-/* Sends what is in out and reads the reply into buf.  *ret_n is what receive() returned.
+/* Sends the request in buf, then has the reply there.  *ret_n is what receive() returned.
  * The time counts from here, on both sides: a host that its user had stopped in between (^Z in
  * su) must not look like an outage of IAM. */
-static bool exchange(int fd, struct secret *out, int timeout_ms, struct secret *buf,
-		     struct wire_reply *reply, struct client_fault *fault, ssize_t *ret_n)
+static bool exchange(int fd, int timeout_ms, struct secret *buf, struct wire_reply *reply,
+		     struct client_fault *fault, ssize_t *ret_n)
 {
-	int error = transmit(fd, out);
-	ssize_t n = error ? -error : receive(fd, buf, deadline_now_ms() + timeout_ms);
+	int error = transmit(fd, buf);
+	ssize_t n = error ? -error : receive(fd, buf->data, buf->cap, deadline_now_ms() + timeout_ms);
 
 	*ret_n = n;
 	if (error)
@@ -171,21 +172,20 @@ static bool ask_one_shot(const struct client_broker *broker, struct wire_request
 			 int timeout_ms, struct secret *buf, struct wire_reply *reply,
 			 struct client_fault *fault)
 {
-	SECRET_AUTO(out);
 	struct spawn child;
 	int error, status;
 	ssize_t n;
 	bool ok;
 
 	request->budget_ms = client_budget_ms(timeout_ms);
-	if (!make_buffers(&wire_request_message, request, &out, buf, fault) ||
+	if (!prepare(&wire_request_message, request, buf, fault) ||
 	    !check_program(broker->program, fault))
 		return false;
 	error = spawn_begin(broker->program, broker->config, &child);
 	if (error)
 		return fail(fault, "cannot start the broker %s: %s", broker->program,
 			    strerrordesc_np(error));
-	ok = exchange(child.fd, &out, timeout_ms, buf, reply, fault, &n);
+	ok = exchange(child.fd, timeout_ms, buf, reply, fault, &n);
 	status = spawn_end(&child);
 	if (!ok && n != -ETIMEDOUT)
 		explain(status, broker->program, fault);
@@ -226,19 +226,18 @@ static bool is_trusted(int fd)
 
 static bool is_greeted(int fd, int timeout_ms)
 {
-	SECRET_AUTO(buf);
+	char buf[HELLO_MAX];
 	struct wire_hello hello;
 	int wait_ms = timeout_ms / 4 < HELLO_MAX_MS ? timeout_ms / 4 : HELLO_MAX_MS;
-	ssize_t n = secret_init(&buf, HELLO_MAX) ? receive(fd, &buf, deadline_now_ms() + wait_ms) : -1;
+	ssize_t n = receive(fd, buf, sizeof buf, deadline_now_ms() + wait_ms);
 
-	return n > 0 && !wire_decode(&wire_hello_message, buf.data, (size_t)n, &hello);
+	return n > 0 && !wire_decode(&wire_hello_message, buf, (size_t)n, &hello);
 }
 
 static bool ask_resident(const char *path, const struct wire_message *message, const void *request,
 			 int timeout_ms, struct secret *buf, struct wire_reply *reply,
 			 struct client_fault *fault)
 {
-	SECRET_AUTO(out);
 	int fd = connect_to(path);
 	bool ok = false;
 	ssize_t n;
@@ -252,8 +251,8 @@ static bool ask_resident(const char *path, const struct wire_message *message, c
 		(void)fail(fault, "the broker at %s does not greet, or speaks another version", path);
 	else
 		fault->nobody = false;
-	if (!fault->nobody && make_buffers(message, request, &out, buf, fault))
-		ok = exchange(fd, &out, timeout_ms, buf, reply, fault, &n);
+	if (!fault->nobody && prepare(message, request, buf, fault))
+		ok = exchange(fd, timeout_ms, buf, reply, fault, &n);
 	(void)close(fd);
 	if (!ok)
 		secret_free(buf);

@@ -174,7 +174,8 @@ const char *wire_encode(const struct wire_message *message, const void *from, st
 	const unsigned char head[HEADER_LEN] = { WIRE_VERSION, message->type };
 	const char *fault = NULL;
 
-	secret_clear(out);
+	if (out->len > 0)
+		secret_clear(out);
 	if (!secret_append(out, head, sizeof head))
 		return "the message is too long";
 	for (const struct field *f = message->field; f->tag && !fault; f++)

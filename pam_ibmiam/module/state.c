@@ -22,7 +22,8 @@ enum { STASH_TEXT_MAX = WIRE_MESSAGE_MAX / 3 * 4 + 64 };
 struct state {
 	char *user;              /* whom authenticate allowed, NULL for nobody */
 	struct secret stash;     /* a wire_stash message, empty without one */
-	struct secret published; /* NUL-terminated names, one after the other */
+	char *published;         /* NUL-terminated names, one after the other */
+	size_t published_len;
 	char *published_to;      /* the only user who may have them, NULL for any */
 	struct session session;  /* the credential that they were made from, where one is held */
 };
@@ -34,7 +35,7 @@ static void forget(pam_handle_t *pamh, void *data, int error_status)
 	(void)pamh;
 	(void)error_status;
 	secret_free(&s->stash);
-	secret_free(&s->published);
+	free(s->published);
 	free(s->published_to);
 	free(s->user);
 	free(s);
@@ -84,12 +85,13 @@ static void drop_stash(pam_handle_t *pamh)
 static void unset_published(pam_handle_t *pamh, struct state *s)
 {
 	for (const char *name = NULL;
-	     (name = wire_list_next(s->published.data, s->published.len, name)) != NULL;)
+	     (name = wire_list_next(s->published, s->published_len, name)) != NULL;)
 		if (pam_getenv(pamh, name))
 			(void)pam_putenv(pamh, name);
-	secret_free(&s->published);
+	free(s->published);
 	free(s->published_to);
-	s->published_to = NULL;
+	s->published = s->published_to = NULL;
+	s->published_len = 0;
 	session_drop(pamh, &s->session);
 }
 
@@ -163,15 +165,23 @@ static bool take_variable(pam_handle_t *pamh, struct secret *to)
 }
 
 /* Remembers the name in "NAME=value" for withdraw. */
-static bool note_name(struct secret *published, const char *entry)
+static bool note_name(struct state *s, const char *entry)
 {
-	return secret_append(published, entry, strcspn(entry, "=")) &&
-	       secret_append(published, "", 1);
+	size_t len = strcspn(entry, "=");
+	char *longer = realloc(s->published, s->published_len + len + 1);
+
+	if (!longer)
+		return false;
+	s->published = longer;
+	memcpy(longer + s->published_len, entry, len);
+	longer[s->published_len + len] = '\0';
+	s->published_len += len + 1;
+	return true;
 }
 
 static bool put_entry(pam_handle_t *pamh, struct state *s, const char *entry)
 {
-	return strchr(entry, '=') > entry && note_name(&s->published, entry) &&
+	return strchr(entry, '=') > entry && note_name(s, entry) &&
 	       pam_putenv(pamh, entry) == PAM_SUCCESS;
 }
 
@@ -182,8 +192,6 @@ static int put_environment(pam_handle_t *pamh, struct state *s, const struct wir
 
 	unset_published(pamh, s);
 	if (stash->export_to == WIRE_EXPORT_OWN && !(s->published_to = strdup(stash->user)))
-		return -1;
-	if (!secret_init(&s->published, WIRE_MESSAGE_MAX))
 		return -1;
 	for (const char *entry = NULL;
 	     (entry = wire_list_next(stash->environment, stash->environment_len, entry)) != NULL;) {

@@ -313,16 +313,16 @@ static const struct scenario {
 	int generation;
 	unsigned int at_least;
 } scenarios[] = {
-	{ "client_ask", "faults", ask, INJECT_ERROR, 0, 12 },
+	{ "client_ask", "faults", ask, INJECT_ERROR, 0, 9 },
 	{ "client_ask, interrupted", "faults", ask, INJECT_INTERRUPT, 0, 4 },
 	{ "client_ask, the keeper's calls", "faults", ask, INJECT_ERROR, 1, 10 },
 	{ "client_ask, the keeper interrupted", "faults", ask, INJECT_INTERRUPT, 1, 3 },
 	{ "client_ask, the calls before the broker", "faults", ask, INJECT_ERROR, 2, 20 },
-	{ "module", "faults", log_in, INJECT_ERROR, 0, 30 },
+	{ "module", "faults", log_in, INJECT_ERROR, 0, 26 },
 	{ "module, interrupted", "faults", log_in, INJECT_INTERRUPT, 0, 4 },
 	{ "module, the keeper's calls", "faults", log_in, INJECT_ERROR, 1, 10 },
-	{ "module, a second login on the handle", "faults", log_in_twice, INJECT_ERROR, 0, 28 },
-	{ "client_ask, resident", "faults", ask_resident, INJECT_ERROR, 0, 12 },
+	{ "module, a second login on the handle", "faults", log_in_twice, INJECT_ERROR, 0, 24 },
+	{ "client_ask, resident", "faults", ask_resident, INJECT_ERROR, 0, 9 },
 	{ "client_ask, resident, interrupted", "faults", ask_resident, INJECT_INTERRUPT, 0, 4 },
 	{ "module, resident", "faults-resident", log_in, INJECT_ERROR, 0, 40 },
 	{ "module, resident, interrupted", "faults-resident", log_in, INJECT_INTERRUPT, 0, 8 },

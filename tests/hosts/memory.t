@@ -329,7 +329,7 @@ class InTheBroker(MemoryTest):
             host.send("authenticate", *answers)
             until(lambda: len(machine.iam.requests()) > since, "the key is with IAM")
             broker, = (pid for pid, command in processes().items() if command.startswith("ibmiam-broker"))
-            for who, pid, least in ("broker", broker, 4 + 64 + 16), ("host", host.pid, 64 + 68):
+            for who, pid, least in ("broker", broker, 4 + 64 + 16), ("host", host.pid, 68):
                 pages = secret_pages(pid)
                 with self.subTest(who):
                     self.assertGreaterEqual(sum(end - start for start, end, _ in pages) // 1024, least)
