@@ -16,13 +16,18 @@ bool watch_add(int set, struct watch *watch, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data = { .ptr = watch } };
 
+	watch->set = set;
 	return epoll_ctl(set, EPOLL_CTL_ADD, watch->fd, &event) == 0;
 }
 
 void watch_close(struct watch *watch)
 {
-	if (watch->fd >= 0)
-		(void)close(watch->fd); /* the only copy: this takes it out of the set */
+	if (watch->fd < 0)
+		return;
+	/* close() does that only for the last copy, and the keeper has one of a one-shot broker's
+	 * socket.  For one that was never added it fails, and does nothing. */
+	(void)epoll_ctl(watch->set, EPOLL_CTL_DEL, watch->fd, NULL);
+	(void)close(watch->fd);
 	watch->fd = -1;
 }
 

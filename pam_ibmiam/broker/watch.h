@@ -10,6 +10,7 @@
 
 struct watch {
 	int fd; /* -1: none */
+	int set; /* private to watch.c */
 	void (*ready)(struct watch *watch, uint32_t events); /* epoll(7)'s events */
 };
 
