@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -189,6 +190,13 @@ static bool ask_one_shot(const struct client_broker *broker, struct wire_request
 	status = spawn_end(&child);
 	if (!ok && n != -ETIMEDOUT)
 		explain(status, broker->program, fault);
+	/* The verdict stands, but a crash must not go unseen.  SIGKILL is the keeper's, for one that
+	 * takes its time. */
+	if (ok && status > 0 && status != 128 + SIGKILL) {
+		(void)fail(fault, "the broker %s failed after its reply", broker->program);
+		explain(status, broker->program, fault);
+		reply->note = fault->text;
+	}
 	return ok;
 }
 

@@ -40,8 +40,8 @@ uint32_t client_budget_ms(int timeout_ms);
  * overwritten) and waits for the reply, at most for timeout_ms; a one-shot broker alone has them
  * from when it is sent.  Ending a hung one-shot broker may add KEEPER_GRACE_MS, and a keeper that
  * somebody holds up KEEPER_LAST_MS (keeper.h).
- * On true *reply is filled and points into *buf, which the caller frees; buf must be empty on
- * entry.  On false *fault is filled; the result is IBMIAM_BROKER_ERROR.  Either way no process
+ * On true *reply is filled and points into *buf, which the caller frees, its note perhaps into
+ * *fault; buf must be empty on entry.  On false *fault is filled; the result is IBMIAM_BROKER_ERROR.  Either way no process
  * and no descriptor is left.
  */
 bool client_ask(const struct client_broker *broker, struct wire_request *request,
