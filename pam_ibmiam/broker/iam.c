@@ -46,6 +46,7 @@ struct iam {
 	CURLM *multi;
 	LIST_HEAD(, iam_exchange) exchanges;
 	int64_t not_before_ms; /* until then IAM has asked this host to keep away (429) */
+	const char *system_ca_path; /* or NULL: iam_transport.h */
 };
 
 static uint32_t random_u32(void)
@@ -124,7 +125,7 @@ static CURLcode configure(struct iam_exchange *x)
 	}
 	if (x->question->explain && !iam_trace_want(&x->answer->trace, x->easy))
 		return CURLE_OUT_OF_MEMORY;
-	return iam_transport_set(x->easy, c);
+	return iam_transport_set(x->easy, c, x->iam->system_ca_path);
 }
 
 /* What differs from one try to the next. */
@@ -365,6 +366,7 @@ struct iam *iam_new(void)
 	if (!iam)
 		return NULL;
 	LIST_INIT(&iam->exchanges);
+	iam->system_ca_path = iam_transport_system_ca_path();
 	iam->multi = curl_multi_init();
 	if (iam->multi && curl_multi_setopt(iam->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
 					    (long)IAM_CONNECTIONS_MAX) == CURLM_OK)

@@ -20,8 +20,6 @@
 
 enum { UNACKNOWLEDGED_MAX_MS = 3000 };
 
-/* A folder of hashed certificates is read one by one as needed; the bundle is parsed
- * whole at each login and costs more than all the rest of it. */
 static bool has_hashed_certificates(const char *path)
 {
 	bool found = false;
@@ -38,17 +36,20 @@ static bool has_hashed_certificates(const char *path)
 	return found;
 }
 
-static CURLcode set_trust(CURL *easy, const struct config *c)
+const char *iam_transport_system_ca_path(void)
 {
-	CURLcode rc = CURLE_OK;
+	return has_hashed_certificates(SYSTEM_CA_PATH) ? SYSTEM_CA_PATH : NULL;
+}
 
-	if (!c->ca_file && !c->ca_path && !has_hashed_certificates(SYSTEM_CA_PATH))
+static CURLcode set_trust(CURL *easy, const struct config *c, const char *system_ca_path)
+{
+	const char *path = c->ca_path || c->ca_file ? c->ca_path : system_ca_path;
+	CURLcode rc;
+
+	if (!path && !c->ca_file)
 		return CURLE_OK; /* libcurl's built-in bundle */
 	rc = curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
-	if (rc == CURLE_OK)
-		rc = curl_easy_setopt(easy, CURLOPT_CAPATH,
-				      c->ca_path ? c->ca_path : c->ca_file ? NULL : SYSTEM_CA_PATH);
-	return rc;
+	return rc == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_CAPATH, path) : rc;
 }
 
 /* OpenSSL's, where libcurl was built with that: it is then in this process anyway. */
@@ -87,7 +88,7 @@ static int notice_dead_peers(void *user, curl_socket_t fd, curlsocktype purpose)
 			return set_rc;                                   \
 	} while (0)
 
-CURLcode iam_transport_set(CURL *easy, const struct config *c)
+CURLcode iam_transport_set(CURL *easy, const struct config *c, const char *system_ca_path)
 {
 	SET(CURLOPT_PROTOCOLS_STR, "https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
@@ -106,7 +107,7 @@ CURLcode iam_transport_set(CURL *easy, const struct config *c)
 	SET(CURLOPT_SOCKOPTFUNCTION, notice_dead_peers);
 	SET(CURLOPT_USERAGENT, "pam_ibmiam/" IBMIAM_VERSION);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, wipe_plaintext); /* OpenSSL only */
-	return set_trust(easy, c);
+	return set_trust(easy, c, system_ca_path);
 }
 
 /* The port in a URL that the configuration has already accepted. */

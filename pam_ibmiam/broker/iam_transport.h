@@ -10,8 +10,14 @@
 #include "config.h"
 #include "sandbox.h"
 
-/* Sets all that is the same for each request.  Strings of the configuration are copied. */
-CURLcode iam_transport_set(CURL *easy, const struct config *config);
+/* The system's folder of hashed CA certificates, which are read one by one as needed; NULL where
+ * there is none.  The bundle, which stands in for it then, is parsed whole at each handshake, and
+ * that costs more than all the rest of a login. */
+const char *iam_transport_system_ca_path(void);
+
+/* Sets all that is the same for each request.  Strings of the configuration are copied; where it
+ * names no CAs those of system_ca_path hold, or of the bundle if that is NULL. */
+CURLcode iam_transport_set(CURL *easy, const struct config *config, const char *system_ca_path);
 
 /* What that needs in the sandbox: CA files beyond the system's, and TCP ports. */
 struct sandbox_needs iam_transport_needs(const struct config *config);
