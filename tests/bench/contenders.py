@@ -125,7 +125,11 @@ class Contender:
 
 
 def run_host(options: list[str], command: list) -> list[list[float]]:
-    done = subprocess.run([BENCH / "host", *options, *command], input=KEY, text=True, capture_output=True)
+    return run([BENCH / "host", *options, *command])
+
+
+def run(command: list) -> list[list[float]]:
+    done = subprocess.run(command, input=KEY, text=True, capture_output=True)
     if done.returncode != 0:
         raise RuntimeError(f"{command} failed: {done.stderr.strip()}")
     return [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
@@ -143,6 +147,14 @@ class TlsClient(Contender):
 
     def command(self, where):
         return ["-x", BENCH / "tlsclient", HOST, str(self.ports[where]), TRUST[self.trust]]
+
+
+class OpenTls(TlsClient):
+    """The floor of a warm login."""
+    name = "the POST on an open connection"
+
+    def samples(self, where, count):
+        return run([BENCH / "tlsclient", HOST, str(self.ports[where]), TRUST[self.trust], str(count)])
 
 
 class OneShot(Contender):
@@ -214,5 +226,5 @@ def everybody(near: int, far: int) -> list[Contender]:
     service("other", "pam_deny.so")  # which PAM loads along with each
     ours = [OneShot, Cold, Warm] if has_resident() else [OneShot]
     ports = {"near": near, "far": far}
-    return [Permit("", ports)] + [kind(trust, ports) for kind in (TlsClient, *ours, InProcess, PamExec)
-                                  for trust in TRUST]
+    return [Permit("", ports), OpenTls("folder", ports)] + [
+        kind(trust, ports) for kind in (TlsClient, *ours, InProcess, PamExec) for trust in TRUST]
