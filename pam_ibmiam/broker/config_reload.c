@@ -23,17 +23,19 @@ static bool same_needs(const struct sandbox_needs *a, const struct sandbox_needs
 }
 
 /* The sandbox was made for what the configuration in force needs. */
-static struct config_live *load(const char *path, const struct config_live *before, char *why,
+static struct config_live *load(struct config_reload *r, const struct config_live *before, char *why,
 				size_t why_len)
 {
-	struct config_live *live = config_live_load(path, why, why_len);
+	struct config_live *live = config_live_load(r->path, why, why_len);
 	struct sandbox_needs old = iam_transport_needs(&before->config), needs;
 
+	r->needs_restart = false;
 	if (!live)
 		return NULL;
 	needs = iam_transport_needs(&live->config);
 	if (same_needs(&needs, &old))
 		return live;
+	r->needs_restart = true;
 	(void)snprintf(why, why_len, "it has another ca_file, ca_path or port, which the sandbox does not "
 		       "allow: restart the broker");
 	config_live_release(live);
@@ -43,13 +45,15 @@ static struct config_live *load(const char *path, const struct config_live *befo
 static void reload(struct config_reload *r, struct config_live **live)
 {
 	char why[WIRE_REASON_MAX] = "";
-	struct config_live *next = load(r->path, *live, why, sizeof why);
+	struct config_live *next = load(r, *live, why, sizeof why);
 
 	if (!next) {
 		r->after_ms = deadline_now_ms() + RETRY_MS;
 		if (strcmp(why, r->refused) != 0)
 			log_line(LOG_ERR, "the new configuration is refused, and the old one stays: %s", why);
 		memcpy(r->refused, why, sizeof r->refused);
+		(void)snprintf(r->note, sizeof r->note, "decided by the configuration as it was before its last "
+			       "change: %.400s", why);
 		return;
 	}
 	config_live_release(*live);

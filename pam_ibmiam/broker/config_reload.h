@@ -11,6 +11,8 @@
 struct config_reload {
 	const char *path;
 	char refused[WIRE_REASON_MAX]; /* why the last new one was, "" when it was not */
+	char note[WIRE_REASON_MAX];    /* the same, for the log of each login meanwhile */
+	bool needs_restart;            /* a broker that starts now can have it */
 	int64_t after_ms;              /* no look at the files before that (monotonic) */
 };
 

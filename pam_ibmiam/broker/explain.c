@@ -82,8 +82,9 @@ static bool put_tls(struct secret *out, const struct iam_trace *t, int64_t ms)
 
 	if (!t->not_after)
 		return put(out, "tls", "passed", ms, "%s", t->tls_version);
-	return put(out, "tls", "passed", ms, "%s, certificate by %s, %lld day%s left",
-		   t->tls_version, t->issuer, (long long)days, days == 1 ? "" : "s");
+	return put(out, "tls", "passed", ms, "%s%scertificate by %s, %lld day%s left",
+		   t->tls_version, t->tls_version[0] ? ", " : "", t->issuer, (long long)days,
+		   days == 1 ? "" : "s");
 }
 
 static bool put_answer(struct secret *out, const struct explain_exchange *x, int64_t ms)
@@ -132,10 +133,10 @@ static bool put_fault(struct secret *out, enum phase phase, const struct explain
 			   t->connect_status);
 	if (t->curl_code == CURLE_OPERATION_TIMEDOUT)
 		return put(out, names[phase], "failed", ms, "no end of it in time");
+	if (phase == TLS && d->answer.fault[0]) /* it has OpenSSL's words, and the number */
+		return put(out, names[phase], "failed", ms, "%s", d->answer.fault);
 	return put(out, names[phase], "failed", ms, "%s (curl %d)",
-		   phase == TLS && d->answer.fault[0] ? d->answer.fault
-						      : curl_easy_strerror((CURLcode)t->curl_code),
-		   t->curl_code);
+		   curl_easy_strerror((CURLcode)t->curl_code), t->curl_code);
 }
 
 static bool put_exchange(struct secret *out, const struct explain_exchange *x,
@@ -159,7 +160,7 @@ static bool put_exchange(struct secret *out, const struct explain_exchange *x,
 			return false;
 		begun = end > begun ? end : begun; /* 0: libcurl has not said when */
 	}
-	return true;
+	return explain_hint_put(out, x, d);
 }
 
 /* Of the key's own token: whose it is. */

@@ -10,6 +10,7 @@ enum { TEXT_MAX = 512 };
 
 /* openssl-verification-options(1); the numbers are part of OpenSSL's interface. */
 enum {
+	OTHER_NAME = 1, /* libcurl's: the name does not fit, so no more was looked at */
 	NOT_YET_VALID = 9,
 	HAS_EXPIRED = 10,
 	SELF_SIGNED = 18,
@@ -47,6 +48,39 @@ static void issuer_text(char to[TEXT_MAX], const struct config *c)
 		       "ca-certificates has the public ones (update-ca-certificates); a proxy that "
 		       "opens TLS, or a server of your own, needs its CA in ca_file or ca_path",
 		       trusted(c));
+}
+
+static void name_text(char to[TEXT_MAX], const struct config *c)
+{
+	(void)snprintf(to, TEXT_MAX,
+		       "somebody else answers in IAM's place: does getent ahosts give the right "
+		       "address for the name in endpoint = \"%.100s\", or does a proxy open TLS?",
+		       c->endpoint);
+}
+
+static void no_tls_text(char to[TEXT_MAX], const struct config *c)
+{
+	(void)snprintf(to, TEXT_MAX,
+		       "nobody answers as IAM does, in TLS 1.2 or newer: %s",
+		       c->proxy ? "does the proxy let TLS to IAM pass?"
+				: "a firewall may want connections to go through a proxy (set "
+				  "proxy in the configuration), or is the port in endpoint wrong?");
+}
+
+static void answer_text(char to[TEXT_MAX], const struct config *c)
+{
+	(void)c;
+	(void)snprintf(to, TEXT_MAX,
+		       "the connection stands, and the answer does not come: IAM is slow or down "
+		       "(https://cloud.ibm.com/status)");
+}
+
+static void too_many_text(char to[TEXT_MAX], const struct config *c)
+{
+	(void)c;
+	(void)snprintf(to, TEXT_MAX,
+		       "wait a minute; if it stays so, something on this host, or behind the same "
+		       "address, asks IAM for tokens all the time");
 }
 
 static void bad_file_text(char to[TEXT_MAX], const struct config *c)
@@ -94,6 +128,7 @@ static const struct {
 	int verify;
 	void (*text)(char to[TEXT_MAX], const struct config *c);
 } hints[] = {
+	{ CURLE_PEER_FAILED_VERIFICATION, OTHER_NAME, name_text },
 	{ CURLE_PEER_FAILED_VERIFICATION, NOT_YET_VALID, clock_text },
 	{ CURLE_PEER_FAILED_VERIFICATION, HAS_EXPIRED, clock_text },
 	{ CURLE_PEER_FAILED_VERIFICATION, SELF_SIGNED, issuer_text },
@@ -101,6 +136,7 @@ static const struct {
 	{ CURLE_PEER_FAILED_VERIFICATION, NO_LOCAL_ISSUER, issuer_text },
 	{ CURLE_PEER_FAILED_VERIFICATION, NO_LEAF_SIGNATURE, issuer_text },
 	{ CURLE_SSL_CACERT_BADFILE, ANY, bad_file_text },
+	{ CURLE_SSL_CONNECT_ERROR, ANY, no_tls_text },
 	{ CURLE_COULDNT_RESOLVE_HOST, ANY, dns_text },
 	{ CURLE_COULDNT_RESOLVE_PROXY, ANY, dns_text },
 	{ CURLE_COULDNT_CONNECT, ANY, connect_text },
@@ -113,6 +149,10 @@ static void timeout_text(char to[TEXT_MAX], const struct iam_trace *t, const str
 		slow_dns_text(to, c);
 	else if (t->tcp_us == 0 && !t->tls_begun)
 		connect_text(to, c);
+	else if (t->tls_us == 0)
+		no_tls_text(to, c);
+	else
+		answer_text(to, c);
 }
 
 bool explain_hint_put(struct secret *out, const struct explain_exchange *x,
@@ -126,6 +166,8 @@ bool explain_hint_put(struct secret *out, const struct explain_exchange *x,
 		refused_text(text, d->config);
 	if (t->curl_code == CURLE_OPERATION_TIMEDOUT)
 		timeout_text(text, t, d->config);
+	if (x->http_status == 429)
+		too_many_text(text, d->config);
 	for (size_t i = 0; i < sizeof hints / sizeof hints[0] && !text[0]; i++)
 		if ((int)hints[i].code == t->curl_code &&
 		    (hints[i].verify == ANY || hints[i].verify == t->verify))

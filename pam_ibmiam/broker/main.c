@@ -133,7 +133,7 @@ static int show_config(const char *path)
 	char why[WIRE_REASON_MAX] = "";
 
 	if (!config_show(path, stdout, why, sizeof why)) {
-		(void)fprintf(stderr, "ibmiam-broker: %s\n", why);
+		(void)fprintf(stderr, "ibmiam-broker: %s; see: man 5 ibmiam.conf\n", why);
 		return EXIT_CONFIG;
 	}
 	if (fflush(stdout) == 0 && !ferror(stdout))

@@ -287,7 +287,11 @@ void request_serve(struct client *c)
 	struct wire_session r;
 
 	if (c->server->refresh)
-		c->server->refresh(c->server);
+		c->server->refresh(c);
+	if (c->server->stop) {
+		client_end(c); /* a login then runs one-shot */
+		return;
+	}
 	if (wire_is(&wire_request_message, c->message.data, c->message.len)) {
 		serve_authenticate(c);
 		return;

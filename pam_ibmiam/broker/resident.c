@@ -122,12 +122,27 @@ static void on_connection(struct watch *w, uint32_t events)
 	}
 }
 
-/* Whoever edits the configuration to lock somebody out must not have to remember a reload. */
-static void refresh(struct server *server)
+/* A configuration that needs another sandbox: where the socket is systemd's, and no session would
+ * lose its credential, the next broker can have it. */
+static void yield_if_needed(struct resident *r)
 {
-	struct resident *r = WATCH_OWNER(server, struct resident, server);
+	if (!r->reload.refused[0] || !r->reload.needs_restart || r->options->listen ||
+	    sessions_count(r->server.sessions) > 0)
+		return;
+	log_line(LOG_NOTICE, "no session needs this broker: the next login starts one with the new configuration");
+	r->server.stop = true;
+}
 
-	config_reload_if_changed(&r->reload, &server->config);
+/* Whoever edits the configuration to lock somebody out must not have to remember a reload.  A login
+ * that loses its broker runs one of its own; an ordinary user's request would fail. */
+static void refresh(struct client *c)
+{
+	struct resident *r = WATCH_OWNER(c->server, struct resident, server);
+
+	config_reload_if_changed(&r->reload, &r->server.config);
+	r->server.note = r->reload.refused[0] ? r->reload.note : NULL;
+	if (!is_user(&r->server, c->uid))
+		yield_if_needed(r);
 }
 
 static void on_signal(struct watch *w, uint32_t events)
@@ -138,10 +153,12 @@ static void on_signal(struct watch *w, uint32_t events)
 	(void)events;
 	if (read(w->fd, &info, sizeof info) != (ssize_t)sizeof info)
 		return;
-	if (info.ssi_signo == SIGHUP)
+	if (info.ssi_signo == SIGHUP) {
 		config_reload_now(&r->reload, &r->server.config);
-	else
+		yield_if_needed(r);
+	} else {
 		r->server.stop = true;
+	}
 }
 
 static bool watch_signals(struct resident *r)

@@ -34,7 +34,7 @@ struct client {
 struct server {
 	struct iam *iam;
 	struct config_live *config;
-	const char *note;         /* one-shot: for the log, in each reply; NULL: none */
+	const char *note;         /* for the log, in each reply; NULL: none */
 	int set;                  /* what is watched */
 	LIST_HEAD(, client) clients;
 	size_t client_count;
@@ -48,7 +48,7 @@ struct server {
 	size_t clients_max;
 	int watch_fd_max;          /* descriptors from here on are not for the hosts of sessions */
 	uid_t privileged;          /* who may ask for anybody, besides root */
-	void (*refresh)(struct server *server); /* before a request: is the configuration current? */
+	void (*refresh)(struct client *client); /* before its request: is the configuration current? */
 	bool stop;
 };
 

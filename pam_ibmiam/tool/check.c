@@ -74,6 +74,19 @@ void check_add_lines(struct check *c)
 	}
 }
 
+/* libpam takes another file then, and says so nowhere.  `ibmiam login` is a service without one. */
+static void look_for_service(struct check *c)
+{
+	char path[WIRE_SERVICE_MAX + sizeof "/etc/pam.d/"];
+
+	(void)snprintf(path, sizeof path, "/etc/pam.d/%s", c->service);
+	if (strcmp(c->service, "ibmiam") == 0 || access(path, F_OK) == 0)
+		return;
+	(void)snprintf(c->no_file, sizeof c->no_file, "there is no file /etc/pam.d/%.100s, so its logins "
+		       "are up to /etc/pam.d/other; is it the right service (--service)?", c->service);
+	check_add(c, "hint", CHECK_HINT, 0, c->no_file);
+}
+
 /* The same question that the module asks, of a broker of our own. */
 static enum tool_exit ask_broker(struct check *c, uint32_t uid, struct secret *buf)
 {
@@ -148,6 +161,7 @@ enum tool_exit check_run(const struct tool *tool)
 	(void)snprintf(c.account, sizeof c.account, "%.32s, uid %lu", c.user,
 		       (unsigned long)pw->pw_uid);
 	check_add(&c, "user", CHECK_PASSED, 0, c.account);
+	look_for_service(&c);
 	status = ask_broker(&c, (uint32_t)pw->pw_uid, &buf);
 	return status == TOOL_OK ? print(&c) : status;
 }

@@ -28,6 +28,7 @@ struct check {
 	const struct tool *tool;
 	const char *user, *service;
 	char account[64];   /* the local one, in words */
+	char no_file[256];  /* what a service without a file means */
 	struct wire_reply reply; /* its result and reason are there in every case */
 	struct check_step step[CHECK_STEPS_MAX];
 	size_t steps;

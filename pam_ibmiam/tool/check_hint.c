@@ -124,9 +124,20 @@ static void proxy_hint(const struct check *c, char to[CHECK_HINT_MAX])
 	}
 }
 
+/* IAM knows the key, or tells nobody whether it does. */
+static bool is_known(const struct check *c)
+{
+	return c->reply.api_code && strcmp(c->reply.api_code, "BXNIM0415E") != 0;
+}
+
 static void key_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
-	if (c->reply.result == IBMIAM_KEY_REJECTED)
+	if (c->reply.result == IBMIAM_KEY_REJECTED && is_known(c))
+		(void)snprintf(to, CHECK_HINT_MAX,
+			       "an administrator of the IBM Cloud account can help: Manage > Access (IAM) "
+			       "shows the key and its owner; or take another key: ibmcloud iam "
+			       "api-key-create NAME");
+	else if (c->reply.result == IBMIAM_KEY_REJECTED)
 		(void)snprintf(to, CHECK_HINT_MAX,
 			       "paste the key's value alone: 32 characters or more, without "
 			       "quotes, braces or blanks; not its id (ApiKey-...), nor its name. "
@@ -138,6 +149,20 @@ static void key_hint(const struct check *c, char to[CHECK_HINT_MAX])
 		proxy_hint(c, to);
 }
 
+static void expiry_hint(const struct check *c, char to[CHECK_HINT_MAX])
+{
+	(void)c;
+	(void)snprintf(to, CHECK_HINT_MAX,
+		       "timedatectl shows what this host's clock says, and whether it is kept right");
+}
+
+static void config_hint(const struct check *c, char to[CHECK_HINT_MAX])
+{
+	(void)snprintf(to, CHECK_HINT_MAX,
+		       "until %.200s is right, nobody can log in with a key; man 5 ibmiam.conf says what is",
+		       c->tool->config);
+}
+
 void check_hint(const struct check *c, char to[CHECK_HINT_MAX])
 {
 	static const struct {
@@ -147,9 +172,12 @@ void check_hint(const struct check *c, char to[CHECK_HINT_MAX])
 		{ "accounts", accounts_hint }, { "uid", uid_hint }, { "rule", rule_hint },
 		{ "service", service_hint }, { "network", network_hint }, { "shape", key_hint },
 		{ "key", key_hint }, { "account", account_hint }, { "identity", identity_hint },
+		{ "expiry", expiry_hint },
 	};
 
 	to[0] = '\0';
+	if (has_failed(c, "config"))
+		config_hint(c, to);
 	for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
 		if (c->reply.check && strcmp(c->reply.check, hints[i].check) == 0)
 			hints[i].hint(c, to);

@@ -21,6 +21,11 @@ enum tool_exit config_run(const struct tool *tool)
 		return message_fail(TOOL_UNEXPECTED, "the broker %s: %s", tool->broker,
 				    why ? why : "out of memory");
 	}
+	if (geteuid() != 0 && access(tool->config, R_OK) != 0 && errno == EACCES) {
+		free(argv[2]);
+		return message_fail(TOOL_CONFIG, "%s is not for everybody to read; try: sudo ibmiam "
+				    "config", tool->config);
+	}
 	process_restore();
 	(void)execvp(tool->broker, argv);
 	free(argv[2]);

@@ -17,9 +17,25 @@ static void put_options(struct output *out, unsigned int accepted)
 				      "", row->summary);
 }
 
-static void put_exits(struct output *out)
+/* NULL: of all commands.  A text may end with "; " and what holds for the commands that it names. */
+static void put_exit(struct output *out, const struct command *command, int number,
+		     const char *text)
 {
-#define ROW(name, number, text) output_format(out, "  %-4d %s\n", number, text);
+	static const unsigned int always = TOOL_EXIT_BIT(TOOL_OK) | TOOL_EXIT_BIT(TOOL_UNEXPECTED) |
+					   TOOL_EXIT_BIT(TOOL_USAGE);
+	const char *more = strstr(text, "; ");
+	size_t len = strlen(text);
+
+	if (command && !((command->exits | always) & TOOL_EXIT_BIT(number)))
+		return;
+	if (command && more && !strstr(more, command->name))
+		len = (size_t)(more - text);
+	output_format(out, "  %-4d %.*s\n", number, (int)len, text);
+}
+
+static void put_exits(struct output *out, const struct command *command)
+{
+#define ROW(name, number, text) put_exit(out, command, number, text);
 	output_text(out, "\nexit codes:\n");
 	TOOL_EXITS(ROW)
 #undef ROW
@@ -32,7 +48,7 @@ static void put_overview(struct output *out)
 	for (const struct command *c = commands; c->name; c++)
 		output_format(out, "  %-8s %s\n", c->name, c->summary);
 	put_options(out, OPTIONS_GLOBAL);
-	put_exits(out);
+	put_exits(out, NULL);
 	output_text(out, "\nThe session is the one in IBMIAM_SESSION. "
 			 "ibmiam COMMAND --help says more.\n");
 }
@@ -45,7 +61,7 @@ static void put_command(struct output *out, const struct command *command)
 	if (command->text)
 		output_text(out, command->text);
 	put_options(out, command->options);
-	put_exits(out);
+	put_exits(out, command);
 }
 
 /* One line a command: its name and options, = behind those with a value. */
@@ -72,7 +88,7 @@ enum tool_exit help_run(const struct tool *tool)
 	const struct command *command = name ? command_find(name) : NULL;
 
 	if (name && !command)
-		return message_fail(TOOL_USAGE, "there is no such command; see: ibmiam help");
+		return command_missing(name);
 	if (tool->list)
 		put_list(&out);
 	else if (command)

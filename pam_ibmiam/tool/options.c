@@ -114,7 +114,8 @@ static bool refuse(const char *where, int c, const char *arg)
 	if (optopt > 0 && optopt < FIRST_VALUE) /* one letter, perhaps of several */
 		arg = letter;
 	message_say("%.*s %s; see: ibmiam %s%s--help", (int)strcspn(arg, "="), arg,
-		    c == ':' ? "expects a value" : "is not an option here",
+		    c == ':' ? "expects a value" : optopt >= FIRST_VALUE ? "takes no value"
+									 : "is not an option here",
 		    is_top ? "" : where, is_top ? "" : " ");
 	return false;
 }

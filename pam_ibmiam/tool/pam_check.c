@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "message.h"
@@ -44,8 +45,8 @@ void pam_check_find(struct pam_check *c, const struct pam_line *line, const char
 	if (line)
 		(void)snprintf(where, sizeof where, "%s:%u", line->file, line->line);
 	else
-		(void)snprintf(where, sizeof where, "%s%s", c->host ? "/etc/pam.d/" : "",
-			       c->service);
+		(void)snprintf(where, sizeof where, "%s%s",
+			       strchr(c->file_name, '/') ? "" : "/etc/pam.d/", c->file_name);
 	pam_check_find_at(c, where, write, what);
 }
 
@@ -61,8 +62,15 @@ static void print_words(const struct pam_check *c, struct output *out)
 		output_clean(out, f->write);
 		output_text(out, "\n");
 	}
-	if (c->findings == 0)
-		output_text(out, "no mistakes found\n");
+	if (c->findings > 0)
+		return;
+	output_text(out, "no mistakes found");
+	if (!c->host)
+		output_text(out, " in this file; --service NAME says for which service it is to be, and looks "
+			    "at what is around it, too");
+	else if (geteuid() != 0)
+		output_text(out, "; whether there is a second way in, only root can see");
+	output_text(out, "\n");
 }
 
 static void print_json(const struct pam_check *c, struct output *out)
@@ -108,8 +116,9 @@ enum tool_exit check_pam_run(const struct tool *tool)
 
 	if (!c)
 		return message_fail(TOOL_UNEXPECTED, "out of memory");
-	c->service = tool->pam;
-	c->host = !strchr(tool->pam, '/');
+	c->file_name = tool->pam;
+	c->service = strchr(tool->pam, '/') ? tool->service : tool->pam;
+	c->host = c->service != NULL;
 	if (!pam_file_read(tool->pam, &c->file))
 		return message_fail(TOOL_USAGE, "%s", c->file.fault);
 	run_checks(c);

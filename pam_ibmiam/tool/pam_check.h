@@ -20,8 +20,9 @@ struct pam_finding {
 };
 
 struct pam_check {
-	const char *service;
-	bool host; /* the service is this host's: what is around it counts, too */
+	const char *file_name; /* a service, or a path */
+	const char *service;   /* NULL: a path, for who knows which one */
+	bool host;             /* the service is this host's: what is around it counts, too */
 	struct pam_file file;
 	const struct pam_line *ibmiam; /* its first line of auth, or NULL */
 	bool fallback;                 /* another credential opens, at least while IAM is down */

@@ -13,8 +13,9 @@ enum { DEPTH_MAX = 16 };
 
 struct reader {
 	struct pam_file *to;
-	const char *folder; /* that is searched first */
+	const char *folder; /* that is searched first; for the service itself, by its path, only */
 	size_t folder_len;
+	bool by_path;
 };
 
 struct source {
@@ -209,7 +210,7 @@ static bool read_service(struct reader *r, const char *name, const struct source
 {
 	static const char *const folders[] = { "/etc/pam.d", "/usr/lib/pam.d" };
 	char path[PAM_PATH_MAX];
-	bool found;
+	bool found, only_here = name[0] == '/' || (r->by_path && from->depth == 0);
 	struct source at = { .path = path, .only = only, .level = level, .depth = from->depth + 1 };
 
 	if (at.depth > DEPTH_MAX)
@@ -219,7 +220,7 @@ static bool read_service(struct reader *r, const char *name, const struct source
 	else
 		(void)snprintf(path, sizeof path, "%.*s/%s", (int)r->folder_len, r->folder, name);
 	found = pam_lines_read(path, take_line, &(struct place){ r, &at });
-	for (size_t i = 0; !found && name[0] != '/' && i < sizeof folders / sizeof folders[0];
+	for (size_t i = 0; !found && !only_here && i < sizeof folders / sizeof folders[0];
 	     i++) {
 		(void)snprintf(path, sizeof path, "%s/%s", folders[i], name);
 		found = pam_lines_read(path, take_line, &(struct place){ r, &at });
@@ -230,7 +231,7 @@ static bool read_service(struct reader *r, const char *name, const struct source
 bool pam_file_read(const char *service, struct pam_file *ret)
 {
 	const char *slash = strrchr(service, '/'), *name = slash ? slash + 1 : service;
-	struct reader r = { .to = ret, .folder = slash ? service : "/etc/pam.d" };
+	struct reader r = { .to = ret, .folder = slash ? service : "/etc/pam.d", .by_path = slash };
 	const struct source none = { .path = service, .only = -1 };
 
 	*ret = (struct pam_file){ .lines = calloc(PAM_LINES_MAX, sizeof *ret->lines) };

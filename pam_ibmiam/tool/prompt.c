@@ -170,7 +170,13 @@ enum tool_exit prompt_key(struct secret *key)
 		return message_fail(TOOL_UNEXPECTED, "out of memory");
 	status = read_key(key);
 	if (status == TOOL_OK && key->len == 0)
-		return message_fail(TOOL_ENDED, "no key was given");
+		return message_fail(TOOL_ENDED, "no key was given%s",
+				    isatty(STDIN_FILENO)
+					    ? "; paste the API key at the prompt, where it is not "
+					      "shown, and press Enter"
+					    : ": standard input is empty, or its first line is; "
+					      "expects the API key there, or a terminal to ask "
+					      "for it on");
 	if (status == TOOL_OK && !secret_append(key, "", 1))
 		return message_fail(TOOL_UNEXPECTED, "out of memory");
 	return status;

@@ -17,7 +17,7 @@
 	ROW(TOOL_USAGE, 2, "wrong usage")                                                        \
 	ROW(TOOL_NO_SESSION, 3, "no session: IBMIAM_SESSION is not set, malformed, or unknown")  \
 	ROW(TOOL_NO_BROKER, 4, "no broker: nobody to be trusted listens at the socket")          \
-	ROW(TOOL_ENDED, 5, "IAM or this host no longer accepts the key; login: did not accept")  \
+	ROW(TOOL_ENDED, 5, "IAM or this host no longer accepts the key; login, check: does not") \
 	ROW(TOOL_LATER, 6, "IAM cannot be reached and no valid token is left, or throttled")     \
 	ROW(TOOL_DENIED, 7, "check: a good key that may not log in as this user")                \
 	ROW(TOOL_USER_UNKNOWN, 8, "check: no rule for this user, or no such local user")         \
@@ -27,6 +27,9 @@
 
 #define TOOL_EXIT_NUMBER(name, number, text) name = (number),
 enum tool_exit { TOOL_EXITS(TOOL_EXIT_NUMBER) };
+
+/* One of them in a set. */
+#define TOOL_EXIT_BIT(number) (1U << (number) % 100)
 
 /* What the command line says. */
 struct tool {
@@ -49,6 +52,7 @@ struct command {
 	const char *summary;  /* one line of help */
 	const char *text;     /* what else there is to know, in lines; NULL */
 	unsigned int options; /* set of enum option_flag (options.h) */
+	unsigned int exits;   /* set of TOOL_EXIT_BITs, but for those that every one has */
 	int operands_min, operands_max;
 	enum tool_exit (*run)(const struct tool *tool);
 };
@@ -57,6 +61,9 @@ extern const struct command commands[]; /* ends with a name of NULL */
 
 /* The subcommand of that name, or NULL. */
 const struct command *command_find(const char *name);
+
+/* Says that there is none of that name, and which one it looks like. */
+enum tool_exit command_missing(const char *word);
 
 enum tool_exit token_run(const struct tool *tool);
 enum tool_exit exec_run(const struct tool *tool);

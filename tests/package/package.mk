@@ -3,7 +3,7 @@
 DEB := $(abspath $(BUILD))/deb
 
 deb: deps
-	@tests/deps debhelper dpkg-dev
+	@tests/deps build-essential debhelper
 	@rm -rf $(DEB) && mkdir -p $(DEB)/source
 	@tar --exclude-vcs --exclude='./build*' --exclude='./$(BUILD)' --exclude=__pycache__ -c . | tar -x -C $(DEB)/source
 	cd $(DEB)/source && env -u MAKEFLAGS dpkg-buildpackage --unsigned-source --unsigned-changes --build=binary

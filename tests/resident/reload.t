@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """A resident broker and a configuration that changes under it: whoever edits the file need not say so."""
 import signal
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,14 +11,36 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
 from hosttest import rule  # noqa: E402
-from machine import CONFIG, quoted, write  # noqa: E402
-from service import ALLOWED, USERS, Broker, ServiceTest, authenticate, begin, edit, token  # noqa: E402
-from wire import USER_UNKNOWN  # noqa: E402
+from machine import CONFIG, TIMEOUT_S, quoted, write  # noqa: E402
+from service import (ALLOWED, ENVIRONMENT, OK, PROGRAM, SOCKET, USERS, Broker, ServiceTest, authenticate,  # noqa: E402
+                     begin, drop, edit, token)
+from wire import USER_UNKNOWN, fields  # noqa: E402
 
 machine = ServiceTest.machine = begin()
 keys = machine.iam.keys
 REFUSED, READ = "the new configuration is refused, and the old one stays: ", "has been read anew"
 FOLDER = Path(f"{CONFIG}.d")
+
+
+class Activated(Broker):
+    """With a socket that listens already, as systemd starts it."""
+
+    def __init__(self, of) -> None:
+        SOCKET.unlink(missing_ok=True)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(str(SOCKET))
+        SOCKET.chmod(0o666)
+        self.listener.listen()
+        self.machine, self.path, self.file = of, SOCKET, of.scratch / "activated.log"
+        with open(self.file, "wb") as log:
+            self.process = subprocess.Popen(
+                ["/bin/sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0 </dev/null', "sh", PROGRAM, "--config", CONFIG],
+                stdin=self.listener, stderr=log, cwd="/", env=ENVIRONMENT)
+        self.wait("listens")
+
+
+def note(reply) -> str:
+    return fields(reply.raw).get(11, b"").decode().rstrip("\0")
 
 
 class Reload(ServiceTest):
@@ -79,6 +103,7 @@ class Reload(ServiceTest):
         found = self.broker.lines(REFUSED, mark)
         self.assertEqual(len(found), 1, self.broker.log)
         self.assertRegex(found[0], rf"^<3>.*{CONFIG}:\d+: .*minimum_uid")
+        self.assertRegex(note(self.ask()), f"before its last change: {CONFIG}:.*minimum_uid")
         mark = self.broker.mark()
         self.hangup()
         self.broker.wait(REFUSED, mark)
@@ -86,7 +111,7 @@ class Reload(ServiceTest):
         edit(self.carols)
         self.hangup()
         self.broker.wait(READ, mark)
-        self.assert_result(self.ask(), ALLOWED)
+        self.assertEqual(note(self.assert_result(self.ask(), ALLOWED)), "")
 
     def test_what_needs_a_restart(self):
         for what, change in {
@@ -103,6 +128,24 @@ class Reload(ServiceTest):
             edit(self.carols)
             self.hangup()
             self.assert_result(self.ask(), ALLOWED)
+
+    def test_one_of_systemds_makes_room(self):
+        """Whoever sets this up edits ca_file after the first try: the next login, which runs one-shot, has it. Only
+        a session, or a user's own request, keeps the old broker."""
+        self.end()
+        self.broker = Activated(machine)
+        self.addCleanup(self.broker.listener.close)
+        handle = self.broker.hold("alice", keys["alice"])
+        edit(self.carols + f'ca_file = {quoted(machine.iam.ready["ca_file"])}\n')
+        reply = self.assert_result(self.ask(), USER_UNKNOWN)
+        self.assertRegex(note(reply), "before its last change: it has another ca_file.*restart the broker")
+        self.assert_result(self.broker.ask(drop(handle)), ALLOWED)
+        own = authenticate("bob", keys["bob"], service="ibmiam")
+        reply = self.assert_result(self.broker.ask(own, USERS["bob"]), ALLOWED)
+        self.assert_result(self.broker.ask(drop(reply.handle), USERS["bob"]), ALLOWED)
+        self.assertIsNone(self.ask())
+        self.assertEqual(self.broker.process.wait(TIMEOUT_S), OK, self.broker.log)
+        self.broker.wait("^<5>no session needs this broker")
 
     def test_a_folder_that_it_may_not_read(self):
         """It is root that reads it at the start, and somebody else later: said before it matters."""

@@ -132,6 +132,13 @@ class Allowed(unittest.TestCase):
                 done = machine.run(TOOL, "check", "--json", answer=iam.keys["alice"] + "\n", env=env)
                 self.assertEqual(json.loads(done.stdout)["user"], expected)
 
+    def test_a_service_without_a_file(self):
+        for service, hints in ("shd", "no file /etc/pam.d/shd.*--service"), ("ibmiam", "^$"), ("login", "^$"):
+            with self.subTest(service):
+                found = explained("--service", service)
+                self.assertEqual((found["status"], found["failed"]), (OK, []))
+                self.assertRegex(found["hints"], hints)
+
     def test_only_for_root(self):
         done = machine.run(TOOL, "check", user="alice", answer=iam.keys["alice"] + "\n")
         self.assertEqual((done.returncode, done.stdout), (UNEXPECTED, ""))
@@ -182,19 +189,20 @@ class Refused(unittest.TestCase):
     def test_by_key(self):
         for key, status, result, code, failed, hint in (
                 ("unknown", REJECTED, "key-rejected", "PAM_AUTH_ERR", "key", "ApiKey-"),
-                ("disabled", REJECTED, "key-rejected", "PAM_AUTH_ERR", "key", "|"),
+                ("disabled", REJECTED, "key-rejected", "PAM_AUTH_ERR", "key", "^an administrator of the IBM Cloud account"),
                 ("mallory", DENIED, "denied", "PAM_PERM_DENIED", "key", "accounts"),
                 ("tenant_ignored", DENIED, "denied", "PAM_PERM_DENIED", "account", r'accounts \+= \{ "[0-9a-f]{32}" \}'),
-                ("fault_token_expired", LATER, "unavailable", "PAM_AUTHINFO_UNAVAIL", "expiry", "|")):
+                ("fault_token_expired", LATER, "unavailable", "PAM_AUTHINFO_UNAVAIL", "expiry", "timedatectl")):
             with self.subTest(key):
                 self.expect(explained(key=key), status, result, code, failed, hint)
 
     def test_iam_itself(self):
-        for key, detail in (("fault_r503", "HTTP 503"), ("fault_r429", "HTTP 429")):
+        for key, detail, hint in (("fault_r503", "HTTP 503", "^$"), ("fault_r429", "HTTP 429", "wait a minute")):
             with self.subTest(key):
                 found = explained(key=key)
                 self.assertEqual((found["status"], found["failed"]), (LATER, ["iam", "key"]))
                 self.assertIn(detail, found["details"]["iam"])
+                self.assertRegex(found["hints"], hint)
 
     def test_the_code_and_transaction_of_a_no(self):
         self.assertRegex(explained(key="unknown")["details"]["iam"], r"^HTTP 400 BXNIM0415E, transaction \S+$")
@@ -240,7 +248,7 @@ class Refused(unittest.TestCase):
         line = len(m.CONFIG.read_text().splitlines()) + 1
         machine.configure("minimum_uid = many\n")
         found = explained()
-        self.expect(found, CONFIG, "config-error", "PAM_SERVICE_ERR", "config")
+        self.expect(found, CONFIG, "config-error", "PAM_SERVICE_ERR", "config", "man 5 ibmiam.conf")
         self.assertIn(f"{m.CONFIG}:{line}: minimum_uid", found["details"]["config"])
 
     def test_no_accounts(self):
@@ -295,9 +303,11 @@ class Network(unittest.TestCase):
         self.assertRegex(found["hints"], "/etc/ssl/empty.pem.*ca_file.*ca-certificates")
 
     def test_other_tls(self):
-        for name in ("wrong_host", "old_tls", "garbage_tls"):
+        for name, hint in (("wrong_host", "getent ahosts.*localhost"), ("old_tls", "TLS 1.2 or newer.*set proxy"),
+                           ("garbage_tls", "TLS 1.2 or newer.*set proxy")):
             with self.subTest(name):
-                self.expect("tls", ".", endpoint=m.quoted(iam.urls[name]))
+                found = self.expect("tls", ".", hint, endpoint=m.quoted(iam.urls[name]))
+                self.assertEqual(found["details"]["tls"].count("(curl "), 1)
 
     def test_a_name_server_that_is_silent(self):
         resolver = Path("/etc/resolv.conf")
@@ -327,6 +337,8 @@ class Network(unittest.TestCase):
             machine.configure()
             found = explained("--timeout", "2", key="fault_hang")
             self.assertEqual((found["status"], found["failed"]), (LATER, ["iam", "key"]))
+            self.assertRegex(found["hints"], "cloud.ibm.com/status")
+            self.assertRegex(found["details"]["tls"], r"^(TLSv1\.[23], )?certificate by ")
 
     def test_through_a_proxy(self):
         machine.configure(proxy=m.quoted(iam.urls["proxy"]))
@@ -369,6 +381,12 @@ class Config(unittest.TestCase):
     @staticmethod
     def without_comments(text: str) -> str:
         return re.sub(r" *#.*", "", text)
+
+    def test_only_for_who_may_read_it(self):
+        machine.configure()
+        done = machine.run(TOOL, "config", user="alice")
+        self.assertEqual((done.returncode, done.stdout), (CONFIG, ""))
+        self.assertEqual(done.stderr, f"ibmiam: {m.CONFIG} is not for everybody to read; try: sudo ibmiam config\n")
 
     def test_origins(self):
         folder = Path("/etc/security/ibmiam.conf.d")

@@ -24,8 +24,8 @@ MORE = Path("/etc/ssh/sshd_config.d/ibmiam-test.conf")
 FALLBACK = "auth  [success=done authinfo_unavail=ignore default=die]  pam_ibmiam.so"
 
 
-def found(service: str = "sshd", user: str | None = None) -> list[tuple[str, str, str]]:
-    done = machine.run("/usr/bin/ibmiam", "check", "--pam", service, "--json", user=user)
+def found(service: str = "sshd", *options: str, user: str | None = None) -> list[tuple[str, str, str]]:
+    done = machine.run("/usr/bin/ibmiam", "check", "--pam", service, "--json", *options, user=user)
     findings = [(f["where"], f["what"], f["write"]) for f in json.loads(done.stdout)]
     assert done.returncode == (1 if findings else 0), done
     return findings
@@ -93,6 +93,8 @@ class Host(unittest.TestCase):
             self.assertIn("no second way in", got[0][1])
         with self.subTest("whoever is not root cannot know"):
             self.assertEqual(found(user="alice"), [])
+            done = machine.run("/usr/bin/ibmiam", "check", "--pam", "sshd", user="alice")
+            self.assertEqual(done.stdout, "no mistakes found; whether there is a second way in, only root can see\n")
         with self.subTest("somebody's key, who is no admin"):
             self.authorize("bob")
             self.assertEqual(len(found()), 1)
@@ -106,6 +108,15 @@ class Host(unittest.TestCase):
         with self.subTest("a fallback"):
             machine.pam_example("sshd-fallback", "sshd")
             self.assertEqual(found(), [])
+
+    def test_a_file_that_is_not_in_place_yet(self):
+        """With --service it is looked at as if it were: before it can lock anybody out."""
+        m.write(SSHD, "UsePAM no\n")
+        shutil.rmtree("/root/.ssh")
+        path = machine.scratch / "new"
+        shutil.copy("/etc/pam.d/sshd", path)
+        self.assertEqual(found(str(path)), [])
+        self.assertEqual([where for where, _, _ in found(str(path), "--service", "sshd")], [f"{SSHD}:1", f"{path}:7"])
 
     def test_other_services(self):
         m.write(SSHD, "UsePAM no\n")

@@ -50,7 +50,7 @@ class Stdin(unittest.TestCase):
                 self.assertEqual(done.returncode, OK if expected else ENDED, done.stderr)
                 if not expected:
                     self.assertEqual(done.stdout, b"")
-                    self.assertRegex(done.stderr.decode(), r"\Aibmiam: (this is no API key: |no key was given).*\n\Z")
+                    self.assertRegex(done.stderr.decode(), r"\Aibmiam: (this is no API key: |no key was given: standard input is empty, ).*\n\Z")
                 for secret in (key, "k" * 20):
                     self.assertNotIn(secret.encode(), done.stdout + done.stderr)
 

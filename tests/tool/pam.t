@@ -161,12 +161,17 @@ class Pam(unittest.TestCase):
                 text = path.read_text().replace("@include common-password", "")
                 copy.write_text(text.replace("common-session-noninteractive", "common-session"))
                 done = self.run_tool(copy)
-                self.assertEqual((done.returncode, done.stdout), (CLEAN, "no mistakes found\n"))
+                self.assertEqual(done.returncode, CLEAN)
+                self.assertRegex(done.stdout, r"\Ano mistakes found in this file; --service NAME .*\n\Z")
 
     def test_what_cannot_be_read(self):
-        done = self.run_tool(self.folder / "nothing")
-        self.assertEqual((done.returncode, done.stdout), (USAGE, ""))
-        self.assertIn("No such file", done.stderr)
+        """A path is that file, and not one of /etc/pam.d that has its name."""
+        for path, why in ((self.folder / "nothing", "No such file"), (self.folder / "passwd", "No such file"),
+                          (self.folder, "Is a directory")):
+            with self.subTest(path.name):
+                done = self.run_tool(path)
+                self.assertEqual((done.returncode, done.stdout), (USAGE, ""))
+                self.assertIn(f"{path} cannot be read: {why}", done.stderr)
 
     def test_the_codes_are_those_of_the_readme(self):
         """Results: the outcome's word in the log, and the PAM code, of which module and command have one table."""

@@ -160,6 +160,22 @@ class Outcomes(SessionTest):
                     self.assertNotIn(secret.encode(), done.stderr)
             self.assertEqual(broker.requests, [])
 
+    def test_a_word_that_is_no_command(self):
+        """It is repeated, unless it may be a key, and the nearest command is named, if one is near."""
+        with Broker() as broker:
+            for word, near in (("tokn", "token"), ("tokenn", "token"), ("statsu", "status"), ("evn", "env"), ("lgoin", "login"),
+                               ("xyz", ""), ("a", ""), ("", ""), ("nonsense", "")):
+                for arguments in ([word], ["help", word]):
+                    with self.subTest(arguments=arguments):
+                        said = broker.run(*arguments).stderr.decode()
+                        self.assertIn(f'there is no command "{word}"', said)
+                        self.assertEqual(re.findall(r"perhaps you mean: ibmiam (\w+)", said), [near] if near else [])
+            for word in ("token\033[2J", "x" * 17, "Secret12"):
+                with self.subTest(word=word):
+                    self.assertEqual(broker.run(word).stderr, b"ibmiam: there is no such command; see: ibmiam help\n")
+            self.assertEqual(broker.run("token", "--json=1").stderr.decode(),
+                             "ibmiam: --json takes no value; see: ibmiam token --help\n")
+
 
 class Token(SessionTest):
     def test_forms(self):
@@ -380,6 +396,14 @@ class Others(SessionTest):
                     self.assertEqual(broker.run("help", command).stdout, one.stdout)
             for number in (*range(7), 126, 127):
                 self.assertRegex(told, rf"(?m)^  {number} +\w")
+            asking = [0, 1, 2, 3, 4, 5, 6]
+            for command, numbers in {"token": asking, "env": asking, "status": asking, "logout": asking, "config": [0, 1, 2, 9],
+                                     "exec": [*asking, 126, 127], "login": [0, 1, 2, 4, 5, 6], "help": [0, 1, 2],
+                                     "check": [0, 1, 2, 5, 6, 7, 8, 9]}.items():
+                with self.subTest(command, what="the exit codes that it can have, and nothing about others'"):
+                    one = broker.run("help", command).stdout.decode().split("exit codes:\n")[1]
+                    self.assertEqual([int(n) for n in re.findall(r"(?m)^  (\d+) ", one)], numbers)
+                    self.assertEqual("--pam" in one, command == "check")
             self.assertEqual(broker.run("--help").stdout.decode(), told)
             self.assertRegex(broker.run("--version").stdout.decode(), r"\Aibmiam \d+\.\d+\.\d+\n\Z")
 
