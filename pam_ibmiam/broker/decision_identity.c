@@ -26,8 +26,11 @@ static enum verdict judge_key(struct decision *d)
 	if (e.result == IBMIAM_UNAVAILABLE && d->answer.http_status < 500 &&
 	    d->answer.http_status != 429 && !gate_plain(d->request->key))
 		e.result = IBMIAM_BROKER_ERROR;
-	if (e.result == IBMIAM_KEY_REJECTED && d->limit)
+	/* No less wrong for being a key of another account, or one that IAM does not even read. */
+	if (d->limit && e.result == IBMIAM_KEY_REJECTED)
 		limit_note_rejected(d->limit, d->request->user, d->request->key);
+	else if (d->limit && e.result != IBMIAM_UNAVAILABLE)
+		limit_note_denied(d->limit, d->request->user);
 	if (e.result != IBMIAM_KEY_REJECTED)
 		hint = NULL;
 	return check_refuse(d, e.result, "%s%s%s", e.text, hint ? "; " : "", hint ? hint : "");
