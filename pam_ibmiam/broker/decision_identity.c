@@ -100,10 +100,18 @@ static enum verdict account_is_ours(struct decision *d, const struct token *t)
 	return GO_ON;
 }
 
+/* The profile's token is there already only if it is held; a new one: check_profiles(). */
+static enum verdict of_both(struct decision *d, enum verdict (*check)(struct decision *d, const struct token *t))
+{
+	enum verdict v = check(d, &d->identity);
+
+	return v == GO_ON && d->profile.access_token.data ? check(d, &d->profile) : v;
+}
+
 enum verdict check_issuer(struct decision *d)
 {
 	check_note(d, "%.100s", d->identity.issuer);
-	return issuer_is_trusted(d, &d->identity);
+	return of_both(d, issuer_is_trusted);
 }
 
 /* Of the token that the session has: the person's own lives no longer than IAM's answer about the
@@ -116,7 +124,7 @@ enum verdict check_expiry(struct decision *d)
 enum verdict check_account(struct decision *d)
 {
 	check_note(d, "%s", d->identity.account);
-	return account_is_ours(d, &d->identity);
+	return of_both(d, account_is_ours);
 }
 
 enum verdict check_claims(struct decision *d, const struct token *t)

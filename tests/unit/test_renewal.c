@@ -363,6 +363,21 @@ static void new_requirement_is_asked_for_at_once(void **state)
 	check_reply(ask(), IBMIAM_ALLOWED, OLD);
 }
 
+/* A profile of another account, which is then taken off the list. */
+static void profile_of_an_account_no_longer_listed_is_not_served(void **state)
+{
+	static char account[] = UNIT_ACCOUNT2;
+
+	(void)state;
+	(void)snprintf(session->token.iam_id, sizeof session->token.iam_id, "iam-Profile-1");
+	memcpy(session->token.account, account, sizeof account);
+	load(CONFIG "accounts += { \"" UNIT_ACCOUNT2 "\" }\n");
+	check_reply(ask(), IBMIAM_ALLOWED, OLD);
+	load(CONFIG);
+	check_reply(ask(), IBMIAM_DENIED, NULL);
+	assert_int_equal(iam.asked, 0);
+}
+
 static void client_waits_no_longer_than_its_budget(void **state)
 {
 	int fd;
@@ -420,6 +435,7 @@ int main(void)
 	UNIT_TEST(&s, rejected_key_ends_the_session);
 	UNIT_TEST(&s, configuration_that_says_no_is_no_end);
 	UNIT_TEST(&s, new_requirement_is_asked_for_at_once);
+	UNIT_TEST(&s, profile_of_an_account_no_longer_listed_is_not_served);
 	UNIT_TEST(&s, client_waits_no_longer_than_its_budget);
 	UNIT_TEST(&s, expired_token_is_not_served_late);
 	UNIT_TEST(&s, client_that_goes_stops_nothing);
