@@ -1,6 +1,7 @@
 /* Serving and renewing tokens.  See renewal.h. */
 #include "renewal.h"
 
+#include <string.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -114,6 +115,12 @@ static void end_session(struct server *server, struct session *s, const struct w
 	answer_all(server, s, r);
 }
 
+/* Would a login now bring the token into this session? */
+static bool is_exported(const struct decision *d, const struct session *s)
+{
+	return d->exported && (d->reply.export_to != WIRE_EXPORT_OWN || strcmp(s->owner, s->user) == 0);
+}
+
 /* The token at hand, with the environment that the configuration now makes of it, if it still
  * lets its owner have one. */
 static void reply_token(struct client *c, struct session *s)
@@ -125,7 +132,7 @@ static void reply_token(struct client *c, struct session *s)
 
 	decision_begin_held(&d, &basis, &request, &s->identity, &s->token);
 	(void)decision_go_on(&d);
-	if (r->result == IBMIAM_ALLOWED && !d.exported)
+	if (r->result == IBMIAM_ALLOWED && !is_exported(&d, s))
 		*r = (struct wire_reply){ .result = IBMIAM_DENIED,
 					  .reason = "the configuration no longer exports a token to this user" };
 	if (r->result == IBMIAM_ALLOWED) {

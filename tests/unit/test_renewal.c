@@ -363,6 +363,18 @@ static void new_requirement_is_asked_for_at_once(void **state)
 	check_reply(ask(), IBMIAM_ALLOWED, OLD);
 }
 
+/* The session's user is not who has the key: sudo, with export = target. */
+static void target_that_may_no_longer_have_it_gets_none(void **state)
+{
+	(void)state;
+	load(CONFIG "service sshd { export = target }\n");
+	assert_true(session_adopt(session, "bob", 1001));
+	check_reply(ask(), IBMIAM_ALLOWED, OLD);
+	load(CONFIG);
+	check_reply(ask(), IBMIAM_DENIED, NULL);
+	assert_int_equal(iam.asked, 0);
+}
+
 /* A profile of another account, which is then taken off the list. */
 static void profile_of_an_account_no_longer_listed_is_not_served(void **state)
 {
@@ -435,6 +447,7 @@ int main(void)
 	UNIT_TEST(&s, rejected_key_ends_the_session);
 	UNIT_TEST(&s, configuration_that_says_no_is_no_end);
 	UNIT_TEST(&s, new_requirement_is_asked_for_at_once);
+	UNIT_TEST(&s, target_that_may_no_longer_have_it_gets_none);
 	UNIT_TEST(&s, profile_of_an_account_no_longer_listed_is_not_served);
 	UNIT_TEST(&s, client_waits_no_longer_than_its_budget);
 	UNIT_TEST(&s, expired_token_is_not_served_late);
