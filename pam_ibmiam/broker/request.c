@@ -208,8 +208,9 @@ static void serve_authenticate(struct client *c)
 	}
 	c->server->requests++;
 	if (!may_authenticate(c, &r)) {
-		log_line(LOG_NOTICE, "login refused user=%s service=%s uid=%u: asked for by uid=%u pid=%d", r.user,
-			 r.service, r.uid, c->uid, c->pid);
+		/* Who asked, before what he has made up. */
+		log_line(LOG_NOTICE, "login refused by uid=%u pid=%d: asked for user=%s service=%s uid=%u",
+			 c->uid, c->pid, r.user, r.service, r.uid);
 		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, for "
 			       "another service, or say from where");
 		return;
