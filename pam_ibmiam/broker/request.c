@@ -192,8 +192,12 @@ static void on_decision(struct job *job)
 			 "login user=%s uid=%u result=%s iam_id=%s check=%s reason=\"%s\" by uid=%u pid=%d",
 			 job->request.user, job->request.uid, result_name(r->result),
 			 r->iam_id ? r->iam_id : "-", r->check ? r->check : "-", r->reason, c->uid, c->pid);
+	if (client_reply(c, r))
+		return;
+	if (s) /* nobody knows its handle */
+		request_drop_session(job->server, s, "its login had no reply");
 	/* An environment that does not fit into the reply must not look like a crash. */
-	if (!client_reply(c, r) && !(r->environment && client_reply(c, &too_large)))
+	if (!r->environment || !client_reply(c, &too_large))
 		client_end(c);
 }
 
