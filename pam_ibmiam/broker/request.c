@@ -153,7 +153,8 @@ static struct session *keep(struct client *c, const struct decision *d)
 		s->requirements = decision_requirements(d);
 		s->config_number = c->job->config->number;
 	}
-	if (s && own && !adopt(c, s, r->user, (uid_t)r->uid, getsid(c->pid))) {
+	/* A pid of 0 is that of somebody in another namespace; to getsid(2) it would be ours. */
+	if (s && own && !adopt(c, s, r->user, (uid_t)r->uid, c->pid > 0 ? getsid(c->pid) : 0)) {
 		session_drop(s);
 		return NULL;
 	}

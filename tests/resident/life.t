@@ -183,6 +183,17 @@ class Life(ServiceTest):
         process.terminate()
         self.assertEqual(process.wait(TIMEOUT_S), 0)
 
+    def test_who_asks_has_no_pid_here(self):
+        """The broker is in a pid namespace of its own, and the leader of a session: none of who asks."""
+        broker = self.start(wrapper=("unshare", "--pid", "--fork", "setsid"))
+        outside = broker.process.pid
+        child = int(Path(f"/proc/{outside}/task/{outside}/children").read_text())
+        self.addCleanup(broker.process.wait, TIMEOUT_S)
+        self.addCleanup(os.kill, child, signal.SIGTERM)
+        login = machine.run(COMMAND, "login", user="alice", answer=keys["alice"] + "\n")
+        self.assertEqual(login.returncode, 0, login.stderr + broker.log)
+        self.assertRegex(broker.wait("adopted"), r"user=alice .*\(not watched\)")
+
     def test_activation_with_another_kind_of_socket(self):
         path = machine.scratch / "stream.sock"
         process = self.activate(path, kind="--fdname=x")
