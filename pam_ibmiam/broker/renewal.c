@@ -16,16 +16,22 @@ enum {
 	MARGIN_PART = 10,   /* or, when it lives for less than 100 s, a tenth of its life */
 };
 
+/* IAM's own clock says how long. */
 static int64_t life_s(const struct session *s)
 {
-	int64_t life = s->token.expiration - s->obtained;
+	int64_t life = s->token.expiration - (s->token.issued ? s->token.issued : s->obtained);
 
 	return life > 0 ? life : 0;
 }
 
+/* By this host's clock, or by the time that has passed, which knows nothing of a clock that is
+ * behind or was set back. */
 static int64_t left_s(const struct session *s)
 {
-	return s->token.expiration - (int64_t)time(NULL);
+	int64_t by_clock = s->token.expiration - (int64_t)time(NULL);
+	int64_t by_age = life_s(s) - (deadline_now_ms() - s->obtained_ms) / 1000;
+
+	return by_clock < by_age ? by_clock : by_age;
 }
 
 static bool is_fresh(const struct session *s)
