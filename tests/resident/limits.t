@@ -76,6 +76,17 @@ class Keys(ServiceTest):
             self.assert_result(self.ask(user, key), UNAVAILABLE, r"IAM has asked this host to wait for another \d+ s")
         self.assertEqual(self.requests(before), 1)
 
+    def test_retry_after_holds_whatever_comes_late(self):
+        """An answer to an earlier request, from an edge that asks to wait for no time, is no leave to come back."""
+        before = self.requests()
+        with self.broker.client() as early:
+            early.send(authenticate("bob", keys["fault_r429_late"]))
+            until(lambda: self.requests(before) == 1, "the first request")
+            self.assert_result(self.ask("alice", "fault_r429_retry_60"), UNAVAILABLE, "IAM asks for fewer requests")
+            self.assert_result(early.receive(), UNAVAILABLE, "IAM asks for fewer requests")
+        self.assert_result(self.ask("alice", "alice"), UNAVAILABLE, r"IAM has asked this host to wait for another \d+ s")
+        self.assertEqual(self.requests(before), 2)
+
     def test_a_short_retry_after_is_waited_for(self):
         before = self.requests()
         with self.broker.client() as first, self.broker.client() as second:
