@@ -19,6 +19,8 @@
 
 enum { LATE_GRACE_MS = 1000 /* for a decision that does not end at its deadline; it always does */ };
 
+static const uid_t ALL_REFUSED = (uid_t)-1; /* nobody's uid */
+
 void request_refuse(struct client *c, enum ibmiam_result result, const char *reason)
 {
 	const struct wire_reply reply = { .result = result, .reason = reason };
@@ -213,9 +215,11 @@ static void serve_authenticate(struct client *c)
 	}
 	c->server->requests++;
 	if (!may_authenticate(c, &r)) {
-		/* Who asked, before what he has made up. */
-		log_line(LOG_NOTICE, "login refused by uid=%u pid=%d: asked for user=%s service=%s uid=%u",
-			 c->uid, c->pid, r.user, r.service, r.uid);
+		/* Who asked, before what he has made up; and no more often than by this bucket, lest
+		 * journald drop lines of others for it. */
+		if (limit_take_own(c->server->limit, ALL_REFUSED))
+			log_line(LOG_NOTICE, "login refused by uid=%u pid=%d: asked for user=%s service=%s uid=%u",
+				 c->uid, c->pid, r.user, r.service, r.uid);
 		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, for "
 			       "another service, or say from where");
 		return;

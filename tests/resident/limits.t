@@ -12,7 +12,7 @@ from machine import until  # noqa: E402
 from service import ALLOWED, LATER, USERS, ServiceTest, authenticate, begin, token  # noqa: E402
 from wire import DENIED, KEY_REJECTED, THROTTLED, UNAVAILABLE  # noqa: E402
 
-TRIES = 30  # at once; limit.h
+TRIES, LINES = 30, 100  # at once; limit.h
 OF_ONE, OF_USERS = 16, 128
 machine = ServiceTest.machine = begin()
 keys = machine.iam.keys
@@ -67,6 +67,13 @@ class Keys(ServiceTest):
     def test_good_keys_of_others_throttle_too(self):
         results = [self.ask("alice", "bob").result for _ in range(TRIES + 10)]
         self.assertEqual((set(results[:TRIES]), results[-1]), ({DENIED}, THROTTLED))
+
+    def test_refusals_do_not_crowd_the_log(self):
+        """A log that is flooded loses other lines (journald.conf(5), RateLimitBurst)."""
+        data = authenticate("alice", keys["bob"], service="ibmiam")
+        for _ in range(LINES * 2):
+            self.assert_result(self.broker.ask(data, BOB), DENIED, "only root may")
+        self.assertIn(len(self.broker.lines("login refused")), range(LINES, LINES + LINES // 2))
 
     def test_retry_after_holds_for_the_host(self):
         before = self.requests()
