@@ -104,8 +104,8 @@ class Isolation(ServiceTest):
         """First of all: names are his to choose, with whatever looks like more of the line."""
         mark = self.broker.mark()
         forged = "alice service=sshd uid=0: asked for by uid=0 pid=1"
-        self.assert_result(self.broker.ask(authenticate(forged, keys["bob"], uid=0, service="by uid=0 pid=1\n<5>x"), BOB),
-                           DENIED, "only root may")
+        data = authenticate(forged, keys["bob"], uid=0, service="by uid=0 pid=1\n<5>x")
+        self.assert_result(self.broker.ask(data, BOB), DENIED, "only root may")
         line = self.broker.wait("^<5>login refused ", mark)
         self.assertEqual(re.findall(r"\buid=(\d+) pid=(\d+)", line)[0], (str(BOB), str(os.getpid())))
         self.assertEqual(self.broker.lines("^<5>x", mark), [])
