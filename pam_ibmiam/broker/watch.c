@@ -9,7 +9,7 @@
 
 enum {
 	AT_ONCE = 64, /* then libcurl has its turn */
-	CLOSE_MAX_US = 10000,
+	CLOSE_MAX_US = 1000,
 };
 
 int watch_set(void)
