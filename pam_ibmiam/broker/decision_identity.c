@@ -26,8 +26,11 @@ static enum verdict judge_key(struct decision *d)
 	if (e.result == IBMIAM_UNAVAILABLE && d->answer.http_status < 500 &&
 	    d->answer.http_status != 429 && !gate_plain(d->request->key))
 		e.result = IBMIAM_BROKER_ERROR;
-	if (e.result == IBMIAM_KEY_REJECTED && d->limit)
+	/* No less wrong for being a key of another account, or one that IAM does not even read. */
+	if (d->limit && e.result == IBMIAM_KEY_REJECTED)
 		limit_note_rejected(d->limit, d->request->user, d->request->key);
+	else if (d->limit && e.result != IBMIAM_UNAVAILABLE)
+		limit_note_denied(d->limit, d->request->user);
 	if (e.result != IBMIAM_KEY_REJECTED)
 		hint = NULL;
 	return check_refuse(d, e.result, "%s%s%s", e.text, hint ? "; " : "", hint ? hint : "");
@@ -97,10 +100,18 @@ static enum verdict account_is_ours(struct decision *d, const struct token *t)
 	return GO_ON;
 }
 
+/* The profile's token is there already only if it is held; a new one: check_profiles(). */
+static enum verdict of_both(struct decision *d, enum verdict (*check)(struct decision *d, const struct token *t))
+{
+	enum verdict v = check(d, &d->identity);
+
+	return v == GO_ON && d->profile.access_token.data ? check(d, &d->profile) : v;
+}
+
 enum verdict check_issuer(struct decision *d)
 {
 	check_note(d, "%.100s", d->identity.issuer);
-	return issuer_is_trusted(d, &d->identity);
+	return of_both(d, issuer_is_trusted);
 }
 
 /* Of the token that the session has: the person's own lives no longer than IAM's answer about the
@@ -113,7 +124,7 @@ enum verdict check_expiry(struct decision *d)
 enum verdict check_account(struct decision *d)
 {
 	check_note(d, "%s", d->identity.account);
-	return account_is_ours(d, &d->identity);
+	return of_both(d, account_is_ours);
 }
 
 enum verdict check_claims(struct decision *d, const struct token *t)

@@ -170,7 +170,7 @@ static int64_t retry_pause_ms(struct iam_exchange *x, CURLcode rc)
 {
 	long status = x->answer->http_status;
 	curl_off_t after = 0;
-	int64_t pause;
+	int64_t pause, until_ms;
 
 	if (rc != CURLE_OK)
 		return was_reset(x, rc) ? 0 : -1;
@@ -181,8 +181,10 @@ static int64_t retry_pause_ms(struct iam_exchange *x, CURLcode rc)
 		after = 0;
 	if (after > RETRY_AFTER_MAX_S)
 		after = RETRY_AFTER_MAX_S;
-	if (status == 429)
-		x->iam->not_before_ms = deadline_now_ms() + after * 1000;
+	until_ms = deadline_now_ms() + after * 1000;
+	/* The answer to an older request does not shorten what a newer one has said. */
+	if (status == 429 && x->iam->not_before_ms < until_ms)
+		x->iam->not_before_ms = until_ms;
 	if (status == 429 && after == 0)
 		return -1;
 	pause = after * 1000 + RETRY_PAUSE_MIN_MS + random_u32() % RETRY_PAUSE_SPREAD_MS;

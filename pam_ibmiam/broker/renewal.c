@@ -1,6 +1,7 @@
 /* Serving and renewing tokens.  See renewal.h. */
 #include "renewal.h"
 
+#include <string.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -15,16 +16,22 @@ enum {
 	MARGIN_PART = 10,   /* or, when it lives for less than 100 s, a tenth of its life */
 };
 
+/* IAM's own clock says how long. */
 static int64_t life_s(const struct session *s)
 {
-	int64_t life = s->token.expiration - s->obtained;
+	int64_t life = s->token.expiration - (s->token.issued ? s->token.issued : s->obtained);
 
 	return life > 0 ? life : 0;
 }
 
+/* By this host's clock, or by the time that has passed, which knows nothing of a clock that is
+ * behind or was set back. */
 static int64_t left_s(const struct session *s)
 {
-	return s->token.expiration - (int64_t)time(NULL);
+	int64_t by_clock = s->token.expiration - (int64_t)time(NULL);
+	int64_t by_age = life_s(s) - (deadline_now_ms() - s->obtained_ms) / 1000;
+
+	return by_clock < by_age ? by_clock : by_age;
 }
 
 static bool is_fresh(const struct session *s)
@@ -114,6 +121,12 @@ static void end_session(struct server *server, struct session *s, const struct w
 	answer_all(server, s, r);
 }
 
+/* Would a login now bring the token into this session? */
+static bool is_exported(const struct decision *d, const struct session *s)
+{
+	return d->exported && (d->reply.export_to != WIRE_EXPORT_OWN || strcmp(s->owner, s->user) == 0);
+}
+
 /* The token at hand, with the environment that the configuration now makes of it, if it still
  * lets its owner have one. */
 static void reply_token(struct client *c, struct session *s)
@@ -125,7 +138,7 @@ static void reply_token(struct client *c, struct session *s)
 
 	decision_begin_held(&d, &basis, &request, &s->identity, &s->token);
 	(void)decision_go_on(&d);
-	if (r->result == IBMIAM_ALLOWED && !d.exported)
+	if (r->result == IBMIAM_ALLOWED && !is_exported(&d, s))
 		*r = (struct wire_reply){ .result = IBMIAM_DENIED,
 					  .reason = "the configuration no longer exports a token to this user" };
 	if (r->result == IBMIAM_ALLOWED) {

@@ -19,6 +19,8 @@
 
 enum { LATE_GRACE_MS = 1000 /* for a decision that does not end at its deadline; it always does */ };
 
+static const uid_t ALL_REFUSED = (uid_t)-1; /* nobody's uid */
+
 void request_refuse(struct client *c, enum ibmiam_result result, const char *reason)
 {
 	const struct wire_reply reply = { .result = result, .reason = reason };
@@ -153,7 +155,8 @@ static struct session *keep(struct client *c, const struct decision *d)
 		s->requirements = decision_requirements(d);
 		s->config_number = c->job->config->number;
 	}
-	if (s && own && !adopt(c, s, r->user, (uid_t)r->uid, getsid(c->pid))) {
+	/* A pid of 0 is that of somebody in another namespace; to getsid(2) it would be ours. */
+	if (s && own && !adopt(c, s, r->user, (uid_t)r->uid, c->pid > 0 ? getsid(c->pid) : 0)) {
 		session_drop(s);
 		return NULL;
 	}
@@ -192,8 +195,12 @@ static void on_decision(struct job *job)
 			 "login user=%s uid=%u result=%s iam_id=%s check=%s reason=\"%s\" by uid=%u pid=%d",
 			 job->request.user, job->request.uid, result_name(r->result),
 			 r->iam_id ? r->iam_id : "-", r->check ? r->check : "-", r->reason, c->uid, c->pid);
+	if (client_reply(c, r))
+		return;
+	if (s) /* nobody knows its handle */
+		request_drop_session(job->server, s, "its login had no reply");
 	/* An environment that does not fit into the reply must not look like a crash. */
-	if (!client_reply(c, r) && !(r->environment && client_reply(c, &too_large)))
+	if (!r->environment || !client_reply(c, &too_large))
 		client_end(c);
 }
 
@@ -208,8 +215,11 @@ static void serve_authenticate(struct client *c)
 	}
 	c->server->requests++;
 	if (!may_authenticate(c, &r)) {
-		log_line(LOG_NOTICE, "login refused user=%s service=%s uid=%u: asked for by uid=%u pid=%d", r.user,
-			 r.service, r.uid, c->uid, c->pid);
+		/* Who asked, before what he has made up; and no more often than by this bucket, lest
+		 * journald drop lines of others for it. */
+		if (limit_take_own(c->server->limit, ALL_REFUSED))
+			log_line(LOG_NOTICE, "login refused by uid=%u pid=%d: asked for user=%s service=%s uid=%u",
+				 c->uid, c->pid, r.user, r.service, r.uid);
 		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, for "
 			       "another service, or say from where");
 		return;

@@ -115,7 +115,7 @@ static void on_connection(struct watch *w, uint32_t events)
 			return;
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
 		    !has_room(server, peer.uid) || !greet(fd, &r->hello))
-			(void)close(fd);
+			watch_close_fd(fd);
 		else
 			(void)server_add_client(server, fd, peer.uid, peer.pid,
 						deadline_now_ms() + REQUEST_WAIT_MS);

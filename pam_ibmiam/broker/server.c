@@ -49,18 +49,16 @@ void client_end(struct client *c)
 /* Takes the request off the socket.  False: there is none, or not a whole one. */
 static bool receive(struct client *c)
 {
-	struct iovec iov = { .iov_len = WIRE_MESSAGE_MAX + 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr peek = { 0 };
 	ssize_t n;
 
-	/* The size first: most requests fit into one page. */
-	n = recv(c->watch.fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-	if (n <= 0 || n > WIRE_MESSAGE_MAX || !secret_init(&c->message, (size_t)n))
+	/* The size first: most requests fit into one page.  And are there descriptors with it?  Taken
+	 * off with it they would be closed here and now (watch_close_fd()). */
+	n = recvmsg(c->watch.fd, &peek, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+	if (n <= 0 || n > WIRE_MESSAGE_MAX || (peek.msg_flags & MSG_CTRUNC) ||
+	    !secret_init(&c->message, (size_t)n))
 		return false;
-	iov.iov_base = c->message.data;
-	iov.iov_len = c->message.cap;
-	n = recvmsg(c->watch.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n <= 0 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+	if (recv(c->watch.fd, c->message.data, c->message.cap, MSG_DONTWAIT) != n)
 		return false;
 	c->message.len = (size_t)n;
 	return true;
@@ -83,7 +81,7 @@ struct client *server_add_client(struct server *server, int fd, uid_t uid, pid_t
 	struct client *c = malloc(sizeof *c);
 
 	if (!c) {
-		(void)close(fd);
+		watch_close_fd(fd);
 		return NULL;
 	}
 	*c = (struct client){ .watch = { .fd = fd, .ready = on_client }, .server = server,

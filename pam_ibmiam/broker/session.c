@@ -132,6 +132,7 @@ static bool store(struct session *s, const char *key, const struct token *identi
 	s->token.access_token = (struct secret){ .data = secret.data + strlen(secret.data) + 1,
 						 .len = strlen(jwt) + 1 };
 	s->obtained = (int64_t)time(NULL);
+	s->obtained_ms = deadline_now_ms();
 	return true;
 }
 

@@ -47,6 +47,7 @@ struct session {
 	uint64_t config_number;        /* of the configuration under which that was looked at last */
 	uint64_t requirements;         /* what IAM was asked for it: decision_requirements() */
 	int64_t obtained;              /* when the token was issued to us, seconds since 1970 */
+	int64_t obtained_ms;           /* likewise, monotonic */
 	enum ibmiam_result ended;      /* why there is no credential any more; IBMIAM_ALLOWED: there is */
 	char *reason;                  /* in words, when it has ended */
 

@@ -43,7 +43,7 @@ static const int allowed[] = {
 };
 
 static const int allowed_resident[] = {
-	CALL(accept4), CALL(pidfd_open), CALL(getsid), CALL(signalfd4),
+	CALL(accept4), CALL(pidfd_open), CALL(getsid), CALL(signalfd4), CALL(setitimer),
 };
 
 /* No MPTCP, which Landlock does not know, and no netlink but for routes. */

@@ -33,6 +33,9 @@ static void read_optional(const struct cJSON *claims, struct token *t)
 	if (json_object(claims, "authn", &authn) == JSON_FOUND &&
 	    json_string(authn, "iam_id", &text) == JSON_FOUND)
 		(void)copy_id(text, t->authn, sizeof t->authn);
+	if (json_integer(claims, "iat", &t->issued) != JSON_FOUND || t->issued < 0 ||
+	    t->issued >= t->expiration)
+		t->issued = 0;
 	if (json_string(claims, "realmid", &text) == JSON_FOUND)
 		(void)copy_id(text, t->realm, sizeof t->realm);
 	if (json_string(claims, "email", &text) == JSON_FOUND)

@@ -29,6 +29,7 @@ struct token {
 	char account[33];           /* account.bss */
 	char issuer[TOKEN_ID_MAX + 1];
 	int64_t expiration;         /* seconds since 1970: the earlier of exp and expiration */
+	int64_t issued;             /* iat; 0 where it is missing or not before the expiration */
 	bool account_valid;         /* false only where IAM says so */
 };
 

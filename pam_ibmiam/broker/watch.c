@@ -1,11 +1,16 @@
 /* epoll(7).  See watch.h. */
 #include "watch.h"
 
+#include <signal.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-enum { AT_ONCE = 64 }; /* then libcurl has its turn */
+enum {
+	AT_ONCE = 64, /* then libcurl has its turn */
+	CLOSE_MAX_US = 1000,
+};
 
 int watch_set(void)
 {
@@ -20,6 +25,24 @@ bool watch_add(int set, struct watch *watch, uint32_t events)
 	return epoll_ctl(set, EPOLL_CTL_ADD, watch->fd, &event) == 0;
 }
 
+static void interrupt(int sig)
+{
+	(void)sig;
+}
+
+void watch_close_fd(int fd)
+{
+	/* Again and again, lest the first come before the wait. */
+	const struct itimerval soon = { { .tv_usec = CLOSE_MAX_US }, { .tv_usec = CLOSE_MAX_US } };
+	const struct itimerval never = { 0 };
+	const struct sigaction action = { .sa_handler = interrupt };
+
+	(void)sigaction(SIGALRM, &action, NULL);
+	(void)setitimer(ITIMER_REAL, &soon, NULL);
+	(void)close(fd);
+	(void)setitimer(ITIMER_REAL, &never, NULL);
+}
+
 void watch_close(struct watch *watch)
 {
 	if (watch->fd < 0)
@@ -27,7 +50,7 @@ void watch_close(struct watch *watch)
 	/* close() does that only for the last copy, and the keeper has one of a one-shot broker's
 	 * socket.  For one that was never added it fails, and does nothing. */
 	(void)epoll_ctl(watch->set, EPOLL_CTL_DEL, watch->fd, NULL);
-	(void)close(watch->fd);
+	watch_close_fd(watch->fd);
 	watch->fd = -1;
 }
 

@@ -23,6 +23,12 @@ bool watch_add(int set, struct watch *watch, uint32_t events);
 /* Takes it out of the set and closes it; nothing when there is none. */
 void watch_close(struct watch *watch);
 
+/* Closes a descriptor that is not watched, perhaps a socket on which a stranger has sent
+ * descriptors, which the kernel then closes with it: with SO_LINGER, or behind a slow file system,
+ * that takes as long as their owner likes.  As far as a signal ends such a wait, this returns soon;
+ * so does watch_close(). */
+void watch_close_fd(int fd);
+
 /* Calls ready() of those that are, one after the other, as each may end others. */
 void watch_dispatch(int set);
 

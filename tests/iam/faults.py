@@ -145,6 +145,7 @@ FAULTS = {
     "redirect_307": ("307 to the good listener, which then logs in", redirect(307)),
     "r403_html": ("403 with HTML", edge(403)),
     "r429": ("429 without Retry-After", edge(429)),
+    "r429_late": ("429 without Retry-After, after 2 s", lambda x: Raw([2.0, x.edge(429).render()], 429)),
     "r429_retry_1": ("first request: 429, Retry-After: 1; then logs in", turns(edge(429, Retry_After="1"), good)),
     "r429_retry_60": ("429, Retry-After: 60", edge(429, Retry_After="60")),
     "r429_retry_bad": ("429 with an unreadable Retry-After", edge(429, Retry_After="-99999999999999999999")),

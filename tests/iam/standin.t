@@ -330,7 +330,7 @@ def two_hundred_connections(s):
 # Those whose answer is not a 200 that curl is content with: curl's exit status, HTTP status
 ODD_FAULTS = {
     # 28: had to be given up
-    "slow_2": (28, 0), "slow_headers": (28, 0), "trickle_headers": (28, 200), "trickle_body": (28, 200),
+    "slow_2": (28, 0), "r429_late": (28, 0), "slow_headers": (28, 0), "trickle_headers": (28, 200), "trickle_body": (28, 200),
     "hang": (28, 0), "reset_before_answer": (56, 0), "reset_mid_body": (56, 200), "reset_once": (56, 0),
     "close_before_answer": (52, 0), "truncated_body": (18, 200), "wrong_length_short": (0, 200),
     "chunked_bad": (56, 200), "huge_header": (27, 200), "garbage_status_line": (1, 0), "http09": (1, 0),

@@ -129,6 +129,7 @@ KEYS = {
     "fault_redirect_307": unavailable(f"http=307 .*{NOT_IAM}"),
     "fault_r403_html": unavailable(f"http=403 .*{NOT_IAM}"),
     "fault_r429": unavailable("http=429 .*fewer requests"),
+    "fault_r429_late": unavailable("http=429 .*fewer requests"),
     "fault_r429_retry_1": allowed(**TWICE),
     "fault_r429_retry_60": unavailable("http=429 .*fewer requests"),
     "fault_r429_retry_bad": unavailable("http=429 .*fewer requests"),

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
 """Who gets what from a resident broker: only a session's user and root, only while it lasts, and never the key."""
+import os
+import re
 import sys
 from pathlib import Path
 
@@ -97,6 +99,16 @@ class Isolation(ServiceTest):
         own = self.assert_result(self.broker.ask(authenticate("bob", keys["bob"], service="ibmiam"), BOB), ALLOWED)
         self.assert_result(self.broker.ask(token(own.handle), BOB), ALLOWED)
         self.assert_unknown(own.handle, ALICE)
+
+    def test_a_refusal_names_who_asked(self):
+        """First of all: names are his to choose, with whatever looks like more of the line."""
+        mark = self.broker.mark()
+        forged = "alice service=sshd uid=0: asked for by uid=0 pid=1"
+        data = authenticate(forged, keys["bob"], uid=0, service="by uid=0 pid=1\n<5>x")
+        self.assert_result(self.broker.ask(data, BOB), DENIED, "only root may")
+        line = self.broker.wait("^<5>login refused ", mark)
+        self.assertEqual(re.findall(r"\buid=(\d+) pid=(\d+)", line)[0], (str(BOB), str(os.getpid())))
+        self.assertEqual(self.broker.lines("^<5>x", mark), [])
 
     def test_users_adopt_nothing(self):
         pending = self.broker.ask(authenticate("bob", keys["bob"])).handle

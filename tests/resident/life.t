@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """How a resident broker begins and ends: by hand, by systemd, twice at once, after a crash, for an ordinary user."""
+import contextlib
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).absolute().parent.parent / folder) for folder in ("lib", "module", "resident")]
@@ -13,10 +16,11 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
 from machine import CONFIG, TIMEOUT_S, until, write  # noqa: E402
-from service import (ALLOWED, COMMAND, GONE, NO_BROKER, OK, PROGRAM, SOCKET, USERS, Broker, ServiceTest,  # noqa: E402
-                     authenticate, begin, drop)
+from service import (ALLOWED, COMMAND, GONE, NO_BROKER, OK, PROGRAM, SOCKET, USERS, Broker, Client,  # noqa: E402
+                     ServiceTest, as_user, authenticate, begin, drop)
 from wire import DENIED  # noqa: E402
 
+CLIENTS_OF_ONE_MAX = 16  # resident.c
 machine = ServiceTest.machine = begin()
 keys = machine.iam.keys
 ALICE = USERS["alice"]
@@ -142,6 +146,53 @@ class Life(ServiceTest):
         self.assertEqual(process.wait(TIMEOUT_S), 0)  # idle
         self.assertRegex(self.file.read_text(), r"(?s)ibmiam-broker [\d.]+ listens\n.*adopted.*dropped.*stops\n")
         self.assert_logs_in()  # nobody listens any more
+
+    def hand_over_lingering(self, data: bytes) -> socket.socket:
+        """Bob's connection, with a request and a socket whose last closer waits for a minute: its peer never reads
+        what is on its way."""
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with as_user(USERS["bob"]):
+            client.connect(str(SOCKET))
+        with socket.create_server(("127.0.0.1", 0)) as server, \
+                socket.create_connection(server.getsockname()) as near:
+            far, _ = server.accept()
+            self.addCleanup(far.close)
+            near.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    near.send(bytes(1 << 16))
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, TIMEOUT_S))
+            socket.send_fds(client, [data], [near.fileno()])
+        return client
+
+    def test_descriptors_that_hold_who_closes_them(self):
+        """Sent to a socket of systemd's, before the broker is there to refuse them: it closes them, and goes on."""
+        process = self.activate(SOCKET)
+        SOCKET.chmod(0o666)
+        process.send_signal(signal.SIGSTOP)
+        clients = [self.hand_over_lingering(authenticate("bob", keys["bob"], service="ibmiam"))
+                   for _ in range(CLIENTS_OF_ONE_MAX + 1)]  # one of them is turned away, unread
+        begun = time.monotonic()
+        process.send_signal(signal.SIGCONT)
+        with Client(SOCKET) as client:
+            reply = client.send(authenticate("alice", keys["alice"])).receive()
+        self.assertTrue(reply and reply.result == ALLOWED, self.file.read_text())
+        self.assertLess(time.monotonic() - begun, TIMEOUT_S / 4)
+        for client in clients:
+            client.close()
+        process.terminate()
+        self.assertEqual(process.wait(TIMEOUT_S), 0)
+
+    def test_who_asks_has_no_pid_here(self):
+        """The broker is in a pid namespace of its own, and the leader of a session: none of who asks."""
+        broker = self.start(wrapper=("unshare", "--pid", "--fork", "setsid"))
+        outside = broker.process.pid
+        child = int(Path(f"/proc/{outside}/task/{outside}/children").read_text())
+        self.addCleanup(broker.process.wait, TIMEOUT_S)
+        self.addCleanup(os.kill, child, signal.SIGTERM)
+        login = machine.run(COMMAND, "login", user="alice", answer=keys["alice"] + "\n")
+        self.assertEqual(login.returncode, 0, login.stderr + broker.log)
+        self.assertRegex(broker.wait("adopted"), r"user=alice .*\(not watched\)")
 
     def test_activation_with_another_kind_of_socket(self):
         path = machine.scratch / "stream.sock"

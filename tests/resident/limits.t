@@ -12,7 +12,7 @@ from machine import until  # noqa: E402
 from service import ALLOWED, LATER, USERS, ServiceTest, authenticate, begin, token  # noqa: E402
 from wire import DENIED, KEY_REJECTED, THROTTLED, UNAVAILABLE  # noqa: E402
 
-TRIES = 30  # at once; limit.h
+TRIES, LINES = 30, 100  # at once; limit.h
 OF_ONE, OF_USERS = 16, 128
 machine = ServiceTest.machine = begin()
 keys = machine.iam.keys
@@ -68,6 +68,13 @@ class Keys(ServiceTest):
         results = [self.ask("alice", "bob").result for _ in range(TRIES + 10)]
         self.assertEqual((set(results[:TRIES]), results[-1]), ({DENIED}, THROTTLED))
 
+    def test_refusals_do_not_crowd_the_log(self):
+        """A log that is flooded loses other lines (journald.conf(5), RateLimitBurst)."""
+        data = authenticate("alice", keys["bob"], service="ibmiam")
+        for _ in range(LINES * 2):
+            self.assert_result(self.broker.ask(data, BOB), DENIED, "only root may")
+        self.assertIn(len(self.broker.lines("login refused")), range(LINES, LINES + LINES // 2))
+
     def test_retry_after_holds_for_the_host(self):
         before = self.requests()
         self.assert_result(self.ask("alice", "fault_r429_retry_60"), UNAVAILABLE, "IAM asks for fewer requests")
@@ -75,6 +82,17 @@ class Keys(ServiceTest):
         for user, key in ("alice", "alice"), ("bob", "bob"):
             self.assert_result(self.ask(user, key), UNAVAILABLE, r"IAM has asked this host to wait for another \d+ s")
         self.assertEqual(self.requests(before), 1)
+
+    def test_retry_after_holds_whatever_comes_late(self):
+        """An answer to an earlier request, from an edge that asks to wait for no time, is no leave to come back."""
+        before = self.requests()
+        with self.broker.client() as early:
+            early.send(authenticate("bob", keys["fault_r429_late"]))
+            until(lambda: self.requests(before) == 1, "the first request")
+            self.assert_result(self.ask("alice", "fault_r429_retry_60"), UNAVAILABLE, "IAM asks for fewer requests")
+            self.assert_result(early.receive(), UNAVAILABLE, "IAM asks for fewer requests")
+        self.assert_result(self.ask("alice", "alice"), UNAVAILABLE, r"asked this host to wait for another \d+ s")
+        self.assertEqual(self.requests(before), 2)
 
     def test_a_short_retry_after_is_waited_for(self):
         before = self.requests()

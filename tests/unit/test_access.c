@@ -123,6 +123,48 @@ static void is_refused_for_earlier_tries(void **state)
 	config_free(&config);
 }
 
+/* What IAM makes of a key that whoever types can choose, and what counts as a wrong try. */
+static void wrong_tries_are_counted(void **state)
+{
+	static const char odd[] = "' or 1=1; -- 0123456789 0123456789";
+	static const struct {
+		const char *key; /* NULL: KEY */
+		struct unit_said said;
+		bool counts;
+	} rows[] = {
+		{ NULL, { 400, .body = ERROR("BXNIM0415E") }, true },
+		{ NULL, TOKEN(BOB), true },
+		{ NULL, { 403, .body = ERROR("BXNIM0141E") }, true }, /* of an account that is not ours */
+		{ odd, { 403, .body = "<html>no</html>" }, true },
+		{ NULL, { 403, .body = "<html>no</html>" }, false },
+		{ NULL, STATUS(503), false },
+		{ NULL, { .fault = "no answer" }, false },
+		{ NULL, TOKEN(ALICE), false },
+	};
+	struct config config = { 0 };
+
+	(void)state;
+	unit_access_load(&config, USER(""));
+	for (size_t i = 0; i < UNIT_LEN(rows); i++) {
+		const struct wire_request request = unit_request(&(struct unit_row){ .key = rows[i].key });
+		struct limit *limit = limit_new();
+		struct decision d;
+		char asked[128];
+
+		assert_non_null(limit);
+		for (int k = 1; k < LIMIT_USER_TRIES; k++)
+			limit_note_denied(limit, "alice"); /* but for one all are used up */
+		decision_begin(&d, &(struct decision_basis){ .config = &config, .limit = limit }, &request);
+		unit_drive(&d, &rows[i].said, asked);
+		assert_string_equal(asked, "K");
+		if (limit_user_may_try(limit, "alice", "another key") == rows[i].counts)
+			fail_msg("row %zu: %s", i, d.reason);
+		decision_free(&d);
+		limit_free(limit);
+	}
+	config_free(&config);
+}
+
 static void is_refused_for_its_environment(void **state)
 {
 	static const struct unit_row r = { "", USER(""), { STATUS(0) }, IBMIAM_CONFIG_ERROR,
@@ -157,6 +199,7 @@ int main(void)
 		return EXIT_FAILURE;
 	UNIT_ROWS(&s, unit_is_decided, orders);
 	UNIT_TEST(&s, is_refused_for_earlier_tries);
+	UNIT_TEST(&s, wrong_tries_are_counted);
 	UNIT_TEST(&s, is_refused_for_its_environment);
 	return unit_run(&s, "access");
 }

@@ -25,6 +25,7 @@ enum { LIFE_S = 3600, START_S = 1700000000, BUDGET_MS = 5000 };
 static struct server server;
 static struct session *session;
 static int64_t now_s, now_ms; /* the wall clock, and the monotonic one */
+static int64_t behind_s; /* how late the wall clock is */
 
 /* IAM. */
 static struct {
@@ -125,15 +126,17 @@ static const char *make_body(void)
 {
 	static char body[4096];
 	char claims[512];
+	int64_t true_s = now_s + behind_s;
 	SECRET_AUTO(jwt);
 
-	(void)snprintf(claims, sizeof claims, "{\"iam_id\":\"IBMid-1\",\"iss\":\"" ISSUER "\",\"exp\":%lld,"
-		       "\"account\":{\"valid\":true,\"bss\":\"" UNIT_ACCOUNT "\"}}", (long long)now_s + LIFE_S);
+	(void)snprintf(claims, sizeof claims, "{\"iam_id\":\"IBMid-1\",\"iss\":\"" ISSUER "\",\"iat\":%lld,"
+		       "\"exp\":%lld,\"account\":{\"valid\":true,\"bss\":\"" UNIT_ACCOUNT "\"}}",
+		       (long long)true_s, (long long)true_s + LIFE_S);
 	assert_true(secret_init(&jwt, 2048) && secret_append(&jwt, UNIT_BYTES("e30.")) &&
 		    base64url_encode(claims, strlen(claims), &jwt) &&
 		    secret_append(&jwt, ".c2lnbmF0dXJl", sizeof ".c2lnbmF0dXJl"));
 	(void)snprintf(body, sizeof body, "{\"access_token\":\"%s\",\"expiration\":%lld}", jwt.data,
-		       (long long)now_s + LIFE_S);
+		       (long long)true_s + LIFE_S);
 	return body;
 }
 
@@ -171,6 +174,7 @@ static int make(void **state)
 
 	now_s = START_S;
 	now_ms = 1000000;
+	behind_s = 0;
 	memset(&iam, 0, sizeof iam);
 	server = (struct server){ .set = -1 };
 	if (unit_folder_make(state) != 0 || !server_open(&server))
@@ -363,6 +367,53 @@ static void new_requirement_is_asked_for_at_once(void **state)
 	check_reply(ask(), IBMIAM_ALLOWED, OLD);
 }
 
+/* The session's user is not who has the key: sudo, with export = target. */
+static void target_that_may_no_longer_have_it_gets_none(void **state)
+{
+	(void)state;
+	load(CONFIG "service sshd { export = target }\n");
+	assert_true(session_adopt(session, "bob", 1001));
+	check_reply(ask(), IBMIAM_ALLOWED, OLD);
+	load(CONFIG);
+	check_reply(ask(), IBMIAM_DENIED, NULL);
+	assert_int_equal(iam.asked, 0);
+}
+
+/* A profile of another account, which is then taken off the list. */
+static void profile_of_an_account_no_longer_listed_is_not_served(void **state)
+{
+	static char account[] = UNIT_ACCOUNT2;
+
+	(void)state;
+	(void)snprintf(session->token.iam_id, sizeof session->token.iam_id, "iam-Profile-1");
+	memcpy(session->token.account, account, sizeof account);
+	load(CONFIG "accounts += { \"" UNIT_ACCOUNT2 "\" }\n");
+	check_reply(ask(), IBMIAM_ALLOWED, OLD);
+	load(CONFIG);
+	check_reply(ask(), IBMIAM_DENIED, NULL);
+	assert_int_equal(iam.asked, 0);
+}
+
+/* As time passes, not as the clock says. */
+static void clock_that_is_set_back_keeps_no_token(void **state)
+{
+	int fd;
+
+	(void)state;
+	behind_s = 2 * LIFE_S;
+	now_s -= behind_s;
+	for (unsigned int round = 1; round <= 2; round++) {
+		check_reply(ask(), IBMIAM_ALLOWED, round == 1 ? OLD : NEW);
+		pass(LIFE_S - LIFE_S / 5 + 1);
+		fd = ask();
+		assert_int_equal(iam.asked, round);
+		iam.http_status = 200;
+		iam.body = make_body();
+		answer_now();
+		check_reply(fd, IBMIAM_ALLOWED, NEW);
+	}
+}
+
 static void client_waits_no_longer_than_its_budget(void **state)
 {
 	int fd;
@@ -420,6 +471,9 @@ int main(void)
 	UNIT_TEST(&s, rejected_key_ends_the_session);
 	UNIT_TEST(&s, configuration_that_says_no_is_no_end);
 	UNIT_TEST(&s, new_requirement_is_asked_for_at_once);
+	UNIT_TEST(&s, target_that_may_no_longer_have_it_gets_none);
+	UNIT_TEST(&s, profile_of_an_account_no_longer_listed_is_not_served);
+	UNIT_TEST(&s, clock_that_is_set_back_keeps_no_token);
 	UNIT_TEST(&s, client_waits_no_longer_than_its_budget);
 	UNIT_TEST(&s, expired_token_is_not_served_late);
 	UNIT_TEST(&s, client_that_goes_stops_nothing);
