@@ -131,6 +131,8 @@ static bool is_exported(const struct decision *d, const struct session *s)
  * lets its owner have one. */
 static void reply_token(struct client *c, struct session *s)
 {
+	static const struct wire_reply too_large = { .result = IBMIAM_CONFIG_ERROR,
+		.reason = "token and environment together do not fit into 64 KiB" };
 	const struct wire_request request = request_of(s);
 	const struct decision_basis basis = basis_of(c->server);
 	struct decision d;
@@ -147,7 +149,7 @@ static void reply_token(struct client *c, struct session *s)
 		r->expiration = (uint32_t)s->token.expiration;
 		r->obtained = (uint32_t)s->obtained;
 	}
-	if (!client_reply(c, r))
+	if (!client_reply(c, r) && !(r->token && client_reply(c, &too_large)))
 		client_end(c);
 	decision_free(&d);
 }

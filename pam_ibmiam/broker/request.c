@@ -128,10 +128,11 @@ static bool is_called(const struct client *c, const char *name)
 	return pw && strcmp(pw->pw_name, name) == 0;
 }
 
-/* Where somebody comes from is the host's to say: a user would name a network that may. */
+/* Where somebody comes from is the host's to say: a user would name a network that may.  The
+ * checks tell what is in the configuration, which is not for everybody to read. */
 static bool may_authenticate(const struct client *c, const struct wire_request *r)
 {
-	return is_privileged(c) || (r->uid == c->uid && !r->rhost &&
+	return is_privileged(c) || (r->uid == c->uid && !r->rhost && !r->explain &&
 				    strcmp(r->service, REQUEST_LOGIN_SERVICE) == 0 &&
 				    is_called(c, r->user));
 }
@@ -147,7 +148,7 @@ static struct session *keep(struct client *c, const struct decision *d)
 
 	if (s)
 		request_drop_session(c->server, s, "its user has logged in anew");
-	else if (own && sessions_count_of(all, (uid_t)r->uid) >= SESSION_OWN_MAX)
+	else if (own && sessions_count_of(all, (uid_t)r->uid, r->service) >= SESSION_OWN_MAX)
 		return NULL;
 	s = session_add(all, own ? r->session : NULL, r, &d->identity, decision_token(d));
 	if (s) {
@@ -220,8 +221,8 @@ static void serve_authenticate(struct client *c)
 		if (limit_take_own(c->server->limit, ALL_REFUSED))
 			log_line(LOG_NOTICE, "login refused by uid=%u pid=%d: asked for user=%s service=%s uid=%u",
 				 c->uid, c->pid, r.user, r.service, r.uid);
-		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, for "
-			       "another service, or say from where");
+		request_refuse(c, IBMIAM_DENIED, "only root may ask for others, for another service, "
+			       "for the checks, or say from where");
 		return;
 	}
 	/* Uids without a name (subuid(5)) never come here, and so cannot crowd the table. */

@@ -169,7 +169,7 @@ static bool watch_signals(struct resident *r)
 	(void)sigaddset(&set, SIGHUP);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)sigprocmask(SIG_SETMASK, &set, NULL); /* SIGALRM is not: watch.c */
 	r->signals = (struct watch){ .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
 				     .ready = on_signal };
 	return r->signals.fd >= 0 && watch_add(r->server.set, &r->signals, EPOLLIN);

@@ -216,12 +216,12 @@ size_t sessions_count(const struct sessions *all)
 	return all->count;
 }
 
-size_t sessions_count_of(const struct sessions *all, uid_t owner_uid)
+size_t sessions_count_of(const struct sessions *all, uid_t owner_uid, const char *service)
 {
 	const struct session *s;
 	size_t n = 0;
 
 	LIST_FOREACH(s, &all->all, all)
-		n += s->owner_uid == owner_uid;
+		n += s->owner_uid == owner_uid && strcmp(s->service, service) == 0;
 	return n;
 }

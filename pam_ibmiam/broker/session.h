@@ -100,8 +100,8 @@ struct session *sessions_any(const struct sessions *sessions);
 /* The session that ends next by itself (session->end_ms), or NULL. */
 struct session *sessions_next_end(const struct sessions *sessions);
 
-/* How many there are; and how many of this owner. */
+/* How many there are; and how many of this owner that began with this service. */
 size_t sessions_count(const struct sessions *sessions);
-size_t sessions_count_of(const struct sessions *sessions, uid_t owner_uid);
+size_t sessions_count_of(const struct sessions *sessions, uid_t owner_uid, const char *service);
 
 #endif

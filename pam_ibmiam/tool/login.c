@@ -70,7 +70,7 @@ static enum tool_exit log_in(const struct tool *tool, struct wire_request *reque
 		status = ask_verdict(meanings, &reply, getuid() == 0);
 	if (status != TOOL_OK)
 		return status;
-	if (!reply.session || !session_is_handle(reply.session))
+	if (!reply.session || !wire_is_handle(reply.session))
 		return ask_broken("allowed, but without a session");
 	return tell(tool, request->session, &reply);
 }
@@ -95,6 +95,6 @@ enum tool_exit login_run(const struct tool *tool)
 	request.user = pw->pw_name;
 	request.key = key.data;
 	/* Under the same handle all processes of a session have their token back. */
-	request.session = handle && session_is_handle(handle) ? handle : NULL;
+	request.session = handle && wire_is_handle(handle) ? handle : NULL;
 	return log_in(tool, &request);
 }

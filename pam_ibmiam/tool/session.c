@@ -28,13 +28,6 @@ static const struct ask_meaning meanings[IBMIAM_RESULT_COUNT] = {
 				"get it back with: ibmiam login" },
 };
 
-bool session_is_handle(const char *text)
-{
-	size_t len = strspn(text, "0123456789abcdef");
-
-	return len == WIRE_SESSION_MAX - 1 && text[len] == '\0';
-}
-
 const char *session_variable(void)
 {
 	const char *value = secure_getenv("IBMIAM_SESSION");
@@ -50,7 +43,7 @@ enum tool_exit session_find(const char **ret)
 		return message_fail(TOOL_NO_SESSION, "no session: IBMIAM_SESSION is not set; log in "
 				    "to this host with an API key, or run: "
 				    "eval \"$(ibmiam login)\"");
-	if (!session_is_handle(value))
+	if (!wire_is_handle(value))
 		return message_fail(TOOL_NO_SESSION, "no session: IBMIAM_SESSION is not 32 lower-"
 				    "case hexadecimal digits; for a new one run: "
 				    "eval \"$(ibmiam login)\"");

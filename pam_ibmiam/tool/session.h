@@ -8,9 +8,6 @@
 #include "tool.h"
 #include "wire.h"
 
-/* Is this a handle: 32 lower-case hexadecimal digits? */
-bool session_is_handle(const char *text);
-
 /* $IBMIAM_SESSION; NULL where it is not set, or empty. */
 const char *session_variable(void);
 

@@ -95,6 +95,10 @@ class Isolation(ServiceTest):
             with self.subTest(what):
                 data = authenticate(user, keys.get(user, keys["bob"]), uid=uid, service=service)
                 self.assert_result(self.broker.ask(data, BOB), DENIED, "only root may")
+        for more in {"rhost": "10.0.0.1"}, {"explain": True}:
+            with self.subTest(**more):
+                data = authenticate("bob", keys["bob"], service="ibmiam", **more)
+                self.assert_result(self.broker.ask(data, BOB), DENIED, "only root may")
         self.assertEqual(self.requests(), before, "IAM is not asked")
         own = self.assert_result(self.broker.ask(authenticate("bob", keys["bob"], service="ibmiam"), BOB), ALLOWED)
         self.assert_result(self.broker.ask(token(own.handle), BOB), ALLOWED)

@@ -76,10 +76,20 @@ class Robust(ServiceTest):
             client.socket.close()
         until(lambda: self.descriptors() <= before, "all descriptors are closed again")
 
+    def make_environment(self, entries: int) -> None:
+        """Of one KiB each, less one byte."""
+        values = ", ".join(f'"V{number:02}={"x" * 1018}"' for number in range(entries))
+        edit(CONFIG.read_text() + f"environment = {{ {values} }}\n")
+
+    def test_a_token_that_does_not_fit(self):
+        handle = self.broker.hold("bob", keys["bob"])
+        self.make_environment(63)
+        self.assert_result(self.broker.ask(authenticate("bob", keys["bob"])), ALLOWED)
+        self.assert_result(self.broker.ask(token(handle)), CONFIG_ERROR, "do not fit")
+
     def test_a_reply_that_does_not_fit(self):
         """Nobody learns of the credential, so it is none of the 64 that a user may have."""
-        entries = ", ".join(f'"V{number:02}={"x" * 1018}"' for number in range(64))  # 64 bytes under 64 KiB
-        edit(CONFIG.read_text() + f"environment = {{ {entries} }}\n")
+        self.make_environment(64)
         mark = self.broker.mark()
         self.assert_result(self.broker.ask(authenticate("bob", keys["bob"], service="ibmiam"), BOB), CONFIG_ERROR,
                            "does not fit")

@@ -187,10 +187,11 @@ def edit(text: str, path: Path = CONFIG) -> None:
 
 
 def authenticate(user: str, key: str | None, *, uid: int | None = None, service: str = "test", budget_ms: int = 20000,
-                 handle: str | None = None) -> bytes:
+                 handle: str | None = None, rhost: str | None = None, explain: bool = False) -> bytes:
     parts = {"user": field(1, text(user)), "service": field(2, text(service)), "key": key and field(3, text(key)),
              "uid": field(4, u32(USERS.get(user, 0) if uid is None else uid)), "budget": field(5, u32(budget_ms)),
-             "session": handle and field(6, text(handle))}
+             "session": handle and field(6, text(handle)), "rhost": rhost and field(7, text(rhost)),
+             "explain": explain and field(8, u32(1))}
     return message({name: value for name, value in parts.items() if value}, kind=REQUEST)
 
 

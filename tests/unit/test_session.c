@@ -350,13 +350,14 @@ static void counts_are_of_owners(void **state)
 	(void)state;
 	(void)add(NULL);
 	assert_int_equal(sessions_count(all), 2);
-	assert_int_equal(sessions_count_of(all, 1000), 2);
-	assert_int_equal(sessions_count_of(all, 0), 0);
+	assert_int_equal(sessions_count_of(all, 1000, "sshd"), 2);
+	assert_int_equal(sessions_count_of(all, 1000, "ibmiam"), 0);
+	assert_int_equal(sessions_count_of(all, 0, "sshd"), 0);
 	assert_true(session_adopt(s, "root", 0)); /* sudo: alice's credential in root's session */
-	assert_int_equal(sessions_count_of(all, 1000), 1);
-	assert_int_equal(sessions_count_of(all, 0), 1);
+	assert_int_equal(sessions_count_of(all, 1000, "sshd"), 1);
+	assert_int_equal(sessions_count_of(all, 0, "sshd"), 1);
 	session_drop(s);
-	assert_int_equal(sessions_count_of(all, 0), 0);
+	assert_int_equal(sessions_count_of(all, 0, "sshd"), 0);
 	assert_int_equal(sessions_count(all), 1);
 }
 
