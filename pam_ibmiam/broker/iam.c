@@ -153,14 +153,15 @@ static CURLcode prepare(struct iam_exchange *x)
 	return curl_multi_add_handle(x->iam->multi, x->easy) == CURLM_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
+/* Did the connection, or in HTTP/2 the stream, end before the answer did? */
 static bool was_reset(const struct iam_exchange *x, CURLcode rc)
 {
 	long os_errno = 0;
 
 	(void)curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os_errno);
 	return !x->too_long && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR ||
-				rc == CURLE_GOT_NOTHING || rc == CURLE_HTTP2 ||
-				rc == CURLE_HTTP2_STREAM ||
+				rc == CURLE_GOT_NOTHING || rc == CURLE_PARTIAL_FILE ||
+				rc == CURLE_HTTP2 || rc == CURLE_HTTP2_STREAM ||
 				(rc == CURLE_SSL_CONNECT_ERROR && os_errno == ECONNRESET));
 }
 
