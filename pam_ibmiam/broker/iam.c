@@ -20,6 +20,7 @@ enum {
 	BACKSTOP_MS = 2000,          /* libcurl's own end, later than ours: it looks at the clock first */
 	RETRY_NEEDS_MS = 300,        /* a retry with less time than this is not begun */
 	RETRY_AFTER_MAX_S = 300,     /* what is believed: it keeps the whole host away from IAM */
+	SILENT_MS = 1000,            /* without a word of IAM's: its connection may be dead */
 };
 
 struct iam_exchange {
@@ -34,7 +35,9 @@ struct iam_exchange {
 	struct curl_slist *headers;
 	struct secret form;
 	int64_t deadline_ms;
+	int64_t begun_ms;  /* this try */
 	int64_t resume_ms; /* when paused: when to go on; else 0 */
+	bool forsaken;     /* nobody else gets its connection: forsake_silent() */
 	bool tried;        /* once: the next try is the last */
 	size_t header_len; /* bytes of all headers so far */
 	bool too_long;
@@ -127,6 +130,33 @@ static CURLcode configure(struct iam_exchange *x)
 	return iam_transport_set(x->easy, c);
 }
 
+static bool any_forsaken(const struct iam *iam)
+{
+	const struct iam_exchange *x;
+
+	LIST_FOREACH(x, &iam->exchanges, link)
+		if (x->forsaken)
+			return true;
+	return false;
+}
+
+/*
+ * x is given up without a word from IAM: its connection may be dead although the peer's kernel
+ * acknowledges.  In HTTP/2 all exchanges share one, and giving up only ends a stream: whoever
+ * came next would wait in vain as well, for ever.  So the last of those that are under way
+ * closes it, and none joins them.
+ */
+static void forsake_silent(const struct iam_exchange *x)
+{
+	struct iam_exchange *other;
+
+	if (x->resume_ms || x->header_len || deadline_now_ms() - x->begun_ms < SILENT_MS)
+		return;
+	LIST_FOREACH(other, &x->iam->exchanges, link)
+		other->forsaken = !other->resume_ms &&
+				  curl_easy_setopt(other->easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK;
+}
+
 /* What differs from one try to the next. */
 static CURLcode prepare(struct iam_exchange *x)
 {
@@ -145,9 +175,13 @@ static CURLcode prepare(struct iam_exchange *x)
 	x->error[0] = '\0';
 	x->header_len = 0;
 	x->resume_ms = 0;
+	x->begun_ms = deadline_now_ms();
+	x->forsaken = false;
 	if (left == 0)
 		return CURLE_OPERATION_TIMEDOUT;
 	SET(CURLOPT_HTTPHEADER, x->headers);
+	SET(CURLOPT_FORBID_REUSE, 0L);
+	SET(CURLOPT_FRESH_CONNECT, (long)any_forsaken(x->iam));
 	SET(CURLOPT_TIMEOUT_MS, left + BACKSTOP_MS);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, left + BACKSTOP_MS);
 	return curl_multi_add_handle(x->iam->multi, x->easy) == CURLM_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
@@ -227,6 +261,7 @@ void iam_cancel(struct iam_exchange *x)
 {
 	if (!x)
 		return;
+	forsake_silent(x);
 	(void)curl_multi_remove_handle(x->iam->multi, x->easy);
 	LIST_REMOVE(x, link);
 	release(x);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One connection for all logins: HTTP/2, when all goes well, and when IAM ends it.
+"""One connection for all logins: HTTP/2, when all goes well, when IAM ends it, and when it says nothing any more.
 
 The stand-in's keys late_* answer in two halves, so that the answers of many streams are mixed on the wire.
 """
@@ -158,6 +158,19 @@ class Ended(Http2Test):
                 self.assert_result(self.login("alice", key), ALLOWED)
                 ended = self.asked()[-1]["connection"]
                 self.assertNotEqual(self.connection(), ended)
+
+    def test_a_silent_one(self):
+        """IAM's kernel acknowledges, and IAM says nothing any more: when one has waited in vain, nobody joins it."""
+        silent = self.connection()
+        first = self.pool.submit(self.login, "alice", "fault_stall", 1300)
+        until(lambda: len(self.asked()) == 2, "IAM has been asked")
+        second = self.pool.submit(self.login, "alice", "alice", 2600)
+        self.assert_result(first.result(), UNAVAILABLE, "in time")
+        self.assertNotEqual(self.connection(), silent)
+        self.assertFalse(second.done())
+        self.assert_result(second.result(), UNAVAILABLE, "in time")
+        self.assertEqual(self.connection(), self.connection(), "shared again")
+        self.assertNotIn(silent, {request["connection"] for request in self.asked()[2:]})
 
 
 class Narrow(Http2Test):
