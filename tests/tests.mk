@@ -47,6 +47,12 @@ $(BUILD)/tests/hosts/%: $(BUILD)/tests/hosts/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -o $@ $^ -lpam -ldl -lpthread
 
+# Preloaded into a broker.
+$(BUILD)/tests/resident/%.so: tests/resident/%.c
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) -shared $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
+
 -include $(UNIT_TESTS:%=%.d) $(TEST_HOSTS:%=%.d)
 
 .PHONY: deps check check-built demo

@@ -21,6 +21,7 @@ enum {
 	RETRY_NEEDS_MS = 300,        /* a retry with less time than this is not begun */
 	RETRY_AFTER_MAX_S = 300,     /* what is believed: it keeps the whole host away from IAM */
 	SILENT_MS = 1000,            /* without a word of IAM's: its connection may be dead */
+	IDLE_MAX_MS = 118 * 1000,    /* libcurl does not use an older one again (CURLOPT_MAXAGE_CONN) */
 };
 
 struct iam_exchange {
@@ -49,6 +50,7 @@ struct iam {
 	CURLM *multi;
 	LIST_HEAD(, iam_exchange) exchanges;
 	int64_t not_before_ms; /* until then IAM has asked this host to keep away (429) */
+	int64_t ended_ms;      /* when an exchange last ended; 0: there is no connection since */
 };
 
 static uint32_t random_u32(void)
@@ -263,6 +265,7 @@ void iam_cancel(struct iam_exchange *x)
 		return;
 	forsake_silent(x);
 	(void)curl_multi_remove_handle(x->iam->multi, x->easy);
+	x->iam->ended_ms = deadline_now_ms();
 	LIST_REMOVE(x, link);
 	release(x);
 }
@@ -325,6 +328,38 @@ static void go_on(struct iam_exchange *x, int64_t now_ms)
 		finish(x, rc);
 }
 
+static CURLM *new_multi(void)
+{
+	CURLM *multi = curl_multi_init();
+
+	if (multi && curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+				       (long)IAM_CONNECTIONS_MAX) == CURLM_OK)
+		return multi;
+	(void)curl_multi_cleanup(multi);
+	return NULL;
+}
+
+/* Closes connections that would not be used again: in HTTP/2 their buffers still hold the last
+ * key and the last token.  Else *until_ms becomes the time to do so, if that is earlier. */
+static void close_idle(struct iam *iam, int64_t *until_ms)
+{
+	int64_t end_ms = iam->ended_ms + IDLE_MAX_MS;
+	CURLM *multi;
+
+	if (!LIST_EMPTY(&iam->exchanges) || !iam->ended_ms)
+		return;
+	if (end_ms > deadline_now_ms()) {
+		*until_ms = end_ms < *until_ms ? end_ms : *until_ms;
+		return;
+	}
+	multi = new_multi();
+	if (!multi)
+		return;
+	(void)curl_multi_cleanup(iam->multi); /* only this closes them */
+	iam->multi = multi;
+	iam->ended_ms = 0;
+}
+
 void iam_wait(struct iam *iam, int fd, int timeout_ms)
 {
 	struct curl_waitfd extra = { .fd = fd, .events = CURL_WAIT_POLLIN };
@@ -347,6 +382,7 @@ void iam_wait(struct iam *iam, int fd, int timeout_ms)
 	/* done() may begin and cancel exchanges: each round looks again. */
 	while ((x = find_due(iam, deadline_now_ms(), &until_ms)) != NULL)
 		go_on(x, deadline_now_ms());
+	close_idle(iam, &until_ms);
 	(void)curl_multi_poll(iam->multi, &extra, fd >= 0, deadline_left_ms(until_ms), NULL);
 }
 
@@ -401,11 +437,9 @@ struct iam *iam_new(void)
 	if (!iam)
 		return NULL;
 	LIST_INIT(&iam->exchanges);
-	iam->multi = curl_multi_init();
-	if (iam->multi && curl_multi_setopt(iam->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
-					    (long)IAM_CONNECTIONS_MAX) == CURLM_OK)
+	iam->multi = new_multi();
+	if (iam->multi)
 		return iam;
-	(void)curl_multi_cleanup(iam->multi);
 	free(iam);
 	return NULL;
 }

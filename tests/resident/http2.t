@@ -5,6 +5,7 @@ The stand-in's keys late_* answer in two halves, so that the answers of many str
 """
 import json
 import signal
+import struct
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +16,16 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
 from hosttest import claims  # noqa: E402
-from machine import CONFIG, until  # noqa: E402
-from service import ALLOWED, SOCKET, Broker, ServiceTest, authenticate, begin  # noqa: E402
+from machine import CONFIG, make, until  # noqa: E402
+from memory import Memory, Needles  # noqa: E402
+from service import ALLOWED, SOCKET, Broker, ServiceTest, adopt, authenticate, begin, drop, token  # noqa: E402
 from wire import UNAVAILABLE  # noqa: E402
 
+CLOCK = suite.BUILD / "tests/resident/clock.so"
 USUAL = [(user, f"late_{user}") for user in ("alice", "bob", "deploy")] * 6
+IDLE_S = 118  # iam.c's
 
+make(CLOCK)
 machine = ServiceTest.machine = begin()
 iam, keys = machine.iam, machine.iam.keys
 
@@ -216,6 +221,56 @@ class Alike(Http2Test):
                 self.assert_result(two, expected, "in time" if name in self.TOO_LONG else self.SAID.get(name, "."))
                 self.assertLess(seconds, 5)
         self.assertEqual({request["http"] for request in self.asked() if request["listener"] == self.listener}, {"2"})
+
+
+class Left(Http2Test):
+    """What a finished login leaves in the broker's memory."""
+    def setUp(self):
+        super().setUp()
+        self.broker.end()
+        self.clock = machine.scratch / "clock"
+        self.set_clock(0)
+        self.broker = Broker(machine, wrapper=("env", f"LD_PRELOAD={CLOCK}", f"CLOCK_AHEAD={self.clock}"))
+
+    def set_clock(self, ahead_s: int) -> None:
+        with open(self.clock, "r+b" if self.clock.exists() else "wb") as file:
+            file.write(struct.pack("q", ahead_s))
+
+    def finish(self, key: str) -> Needles:
+        """A login and its session, from the beginning to the end; what to look for."""
+        reply = self.login("alice", key)
+        needles = Needles(key=keys[key])
+        if reply.handle:
+            self.assert_result(self.broker.ask(adopt(reply.handle, "alice")), ALLOWED)
+            needles.add("token", self.broker.ask(token(reply.handle)).token)
+            self.assert_result(self.broker.ask(drop(reply.handle)), ALLOWED)
+        return needles
+
+    def left(self, needles: Needles) -> list[str]:
+        """When the broker has looked at its clock, and done what it does after a reply."""
+        for _ in range(2):
+            self.broker.client().socket.close()
+        return Memory(self.broker.process.pid).find(needles)
+
+    def test_while_the_connection_lives_and_after(self):
+        """Its buffers hold the last request and the last answer: the key twice, the token once. The next login
+        overwrites them; and when it has been idle for so long that it would not be used again, it is closed."""
+        first = self.finish("alice")
+        left = self.left(first)
+        for line in left:
+            print(f"# the connection is open: {line}")
+        self.assertEqual(sorted(line.split(",")[0] for line in left), ["key", "key", "token"])
+        second = self.finish("unknown")
+        self.set_clock(IDLE_S - 2)
+        self.assertEqual({line.split(",")[0] for line in self.left(second)}, {"key"}, "IAM's answer repeats it")
+        self.set_clock(IDLE_S + 2)
+        first.pieces |= second.pieces
+        self.assertEqual(self.left(first), [])
+
+    def test_when_iam_has_closed_it(self):
+        needles = self.finish("alice")
+        self.assert_result(self.login("bob", "fault_close_before_answer"), UNAVAILABLE)
+        self.assertEqual(self.left(needles), [])
 
 
 def tearDownModule():
