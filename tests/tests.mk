@@ -6,7 +6,7 @@
 BUILD_PACKAGES := gcc libc6-dev libpam0g-dev libcurl4-openssl-dev libcjson-dev libconfuse-dev \
 	ca-certificates libseccomp-dev libssl-dev
 TEST_PACKAGES  := libcmocka-dev pamtester openssh-server openssh-client sudo perl \
-	python3 python3-cryptography python3-tap procps systemd binutils openssl curl zsh mandoc
+	python3 python3-cryptography python3-h2 python3-tap procps systemd binutils openssl curl zsh mandoc
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 TEST_HOSTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/module/*.c tests/hosts/*.c))
@@ -46,6 +46,12 @@ $(BUILD)/tests/module/%: $(BUILD)/tests/module/%.o
 $(BUILD)/tests/hosts/%: $(BUILD)/tests/hosts/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -rdynamic -o $@ $^ -lpam -ldl -lpthread
+
+# Preloaded into a broker.
+$(BUILD)/tests/resident/%.so: tests/resident/%.c
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) -shared $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
 
 -include $(UNIT_TESTS:%=%.d) $(TEST_HOSTS:%=%.d)
 

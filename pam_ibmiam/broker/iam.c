@@ -20,6 +20,8 @@ enum {
 	BACKSTOP_MS = 2000,          /* libcurl's own end, later than ours: it looks at the clock first */
 	RETRY_NEEDS_MS = 300,        /* a retry with less time than this is not begun */
 	RETRY_AFTER_MAX_S = 300,     /* what is believed: it keeps the whole host away from IAM */
+	SILENT_MS = 1000,            /* without a word of IAM's: its connection may be dead */
+	IDLE_MAX_MS = 118 * 1000,    /* libcurl does not use an older one again (CURLOPT_MAXAGE_CONN) */
 };
 
 struct iam_exchange {
@@ -34,7 +36,9 @@ struct iam_exchange {
 	struct curl_slist *headers;
 	struct secret form;
 	int64_t deadline_ms;
+	int64_t begun_ms;  /* this try */
 	int64_t resume_ms; /* when paused: when to go on; else 0 */
+	bool forsaken;     /* nobody else gets its connection: forsake_silent() */
 	bool tried;        /* once: the next try is the last */
 	size_t header_len; /* bytes of all headers so far */
 	bool too_long;
@@ -46,6 +50,7 @@ struct iam {
 	CURLM *multi;
 	LIST_HEAD(, iam_exchange) exchanges;
 	int64_t not_before_ms; /* until then IAM has asked this host to keep away (429) */
+	int64_t ended_ms;      /* when an exchange last ended; 0: there is no connection since */
 	const char *system_ca_path; /* or NULL: iam_transport.h */
 };
 
@@ -128,6 +133,33 @@ static CURLcode configure(struct iam_exchange *x)
 	return iam_transport_set(x->easy, c, x->iam->system_ca_path);
 }
 
+static bool any_forsaken(const struct iam *iam)
+{
+	const struct iam_exchange *x;
+
+	LIST_FOREACH(x, &iam->exchanges, link)
+		if (x->forsaken)
+			return true;
+	return false;
+}
+
+/*
+ * x is given up without a word from IAM: its connection may be dead although the peer's kernel
+ * acknowledges.  In HTTP/2 all exchanges share one, and giving up only ends a stream: whoever
+ * came next would wait in vain as well, for ever.  So the last of those that are under way
+ * closes it, and none joins them.
+ */
+static void forsake_silent(const struct iam_exchange *x)
+{
+	struct iam_exchange *other;
+
+	if (x->resume_ms || x->header_len || deadline_now_ms() - x->begun_ms < SILENT_MS)
+		return;
+	LIST_FOREACH(other, &x->iam->exchanges, link)
+		other->forsaken = !other->resume_ms &&
+				  curl_easy_setopt(other->easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK;
+}
+
 /* What differs from one try to the next. */
 static CURLcode prepare(struct iam_exchange *x)
 {
@@ -146,22 +178,27 @@ static CURLcode prepare(struct iam_exchange *x)
 	x->error[0] = '\0';
 	x->header_len = 0;
 	x->resume_ms = 0;
+	x->begun_ms = deadline_now_ms();
+	x->forsaken = false;
 	if (left == 0)
 		return CURLE_OPERATION_TIMEDOUT;
 	SET(CURLOPT_HTTPHEADER, x->headers);
+	SET(CURLOPT_FORBID_REUSE, 0L);
+	SET(CURLOPT_FRESH_CONNECT, (long)any_forsaken(x->iam));
 	SET(CURLOPT_TIMEOUT_MS, left + BACKSTOP_MS);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, left + BACKSTOP_MS);
 	return curl_multi_add_handle(x->iam->multi, x->easy) == CURLM_OK ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
+/* Did the connection, or in HTTP/2 the stream, end before the answer did? */
 static bool was_reset(const struct iam_exchange *x, CURLcode rc)
 {
 	long os_errno = 0;
 
 	(void)curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os_errno);
 	return !x->too_long && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR ||
-				rc == CURLE_GOT_NOTHING || rc == CURLE_HTTP2 ||
-				rc == CURLE_HTTP2_STREAM ||
+				rc == CURLE_GOT_NOTHING || rc == CURLE_PARTIAL_FILE ||
+				rc == CURLE_HTTP2 || rc == CURLE_HTTP2_STREAM ||
 				(rc == CURLE_SSL_CONNECT_ERROR && os_errno == ECONNRESET));
 }
 
@@ -229,7 +266,9 @@ void iam_cancel(struct iam_exchange *x)
 {
 	if (!x)
 		return;
+	forsake_silent(x);
 	(void)curl_multi_remove_handle(x->iam->multi, x->easy);
+	x->iam->ended_ms = deadline_now_ms();
 	LIST_REMOVE(x, link);
 	release(x);
 }
@@ -292,6 +331,38 @@ static void go_on(struct iam_exchange *x, int64_t now_ms)
 		finish(x, rc);
 }
 
+static CURLM *new_multi(void)
+{
+	CURLM *multi = curl_multi_init();
+
+	if (multi && curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+				       (long)IAM_CONNECTIONS_MAX) == CURLM_OK)
+		return multi;
+	(void)curl_multi_cleanup(multi);
+	return NULL;
+}
+
+/* Closes connections that would not be used again: in HTTP/2 their buffers still hold the last
+ * key and the last token.  Else *until_ms becomes the time to do so, if that is earlier. */
+static void close_idle(struct iam *iam, int64_t *until_ms)
+{
+	int64_t end_ms = iam->ended_ms + IDLE_MAX_MS;
+	CURLM *multi;
+
+	if (!LIST_EMPTY(&iam->exchanges) || !iam->ended_ms)
+		return;
+	if (end_ms > deadline_now_ms()) {
+		*until_ms = end_ms < *until_ms ? end_ms : *until_ms;
+		return;
+	}
+	multi = new_multi();
+	if (!multi)
+		return;
+	(void)curl_multi_cleanup(iam->multi); /* only this closes them */
+	iam->multi = multi;
+	iam->ended_ms = 0;
+}
+
 void iam_wait(struct iam *iam, int fd, int timeout_ms)
 {
 	struct curl_waitfd extra = { .fd = fd, .events = CURL_WAIT_POLLIN };
@@ -314,6 +385,7 @@ void iam_wait(struct iam *iam, int fd, int timeout_ms)
 	/* done() may begin and cancel exchanges: each round looks again. */
 	while ((x = find_due(iam, deadline_now_ms(), &until_ms)) != NULL)
 		go_on(x, deadline_now_ms());
+	close_idle(iam, &until_ms);
 	(void)curl_multi_poll(iam->multi, &extra, fd >= 0, deadline_left_ms(until_ms), NULL);
 }
 
@@ -369,11 +441,9 @@ struct iam *iam_new(void)
 		return NULL;
 	LIST_INIT(&iam->exchanges);
 	iam->system_ca_path = iam_transport_system_ca_path();
-	iam->multi = curl_multi_init();
-	if (iam->multi && curl_multi_setopt(iam->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
-					    (long)IAM_CONNECTIONS_MAX) == CURLM_OK)
+	iam->multi = new_multi();
+	if (iam->multi)
 		return iam;
-	(void)curl_multi_cleanup(iam->multi);
 	free(iam);
 	return NULL;
 }

@@ -18,7 +18,10 @@
 
 #define SYSTEM_CA_PATH "/etc/ssl/certs"
 
-enum { UNACKNOWLEDGED_MAX_MS = 3000 };
+enum {
+	UNACKNOWLEDGED_MAX_MS = 3000,
+	CONNECTION_MAX_S = 600, /* IAM's address may have changed, and its buffers hold what has been */
+};
 
 static bool has_hashed_certificates(const char *path)
 {
@@ -103,6 +106,7 @@ CURLcode iam_transport_set(CURL *easy, const struct config *c, const char *syste
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_QUICK_EXIT, 1L); /* do not wait for a resolver that does not answer */
 	SET(CURLOPT_PIPEWAIT, 1L);   /* share one HTTP/2 connection rather than open many */
+	SET(CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_MAX_S);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_SOCKOPTFUNCTION, notice_dead_peers);
 	SET(CURLOPT_USERAGENT, "pam_ibmiam/" IBMIAM_VERSION);

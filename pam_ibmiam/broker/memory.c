@@ -41,6 +41,9 @@ bool memory_init_libraries(void)
 {
 	cJSON_Hooks hooks = { .malloc_fn = malloc, .free_fn = wipe_free };
 
+#ifdef M_PERTURB /* glibc's: mallopt(3) */
+	(void)mallopt(M_PERTURB, 1);
+#endif
 	cJSON_InitHooks(&hooks);
 	return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wipe_free, wipe_realloc, strdup,
 				    calloc) == CURLE_OK;

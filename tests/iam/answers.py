@@ -14,7 +14,16 @@ from typing import Any, Iterable, NamedTuple
 
 from tokens import compact
 
-USUAL, DROP, RESET = object(), object(), object()
+USUAL, DROP = object(), object()
+FOREVER = 86400.0
+
+# Steps of a Raw that are no bytes. For a connection with HTTP/1.1, which has one stream, STALL waits, ABORT and REFUSE
+# reset, LEAVE and CLOSE are what happens at the end anyway
+RESET = object()  # the connection, by TCP
+CLOSE = object()  # the connection, without a word of HTTP
+LEAVE = object()  # GOAWAY: it ends with the answers that are under way
+STALL = object()  # not a word more on the connection, and nothing is read
+ABORT, REFUSE = object(), object()  # RST_STREAM, and the same with REFUSED_STREAM
 
 
 class Error(NamedTuple):
@@ -79,7 +88,8 @@ class Answer:
 
 @dataclass
 class Raw:
-    """An answer beyond HTTP's rules: bytes to send, seconds to wait, RESET. The connection ends after it."""
+    """An answer beyond HTTP's rules: bytes to send, seconds to wait, and what is above. After it the connection ends,
+    or in HTTP/2 the stream."""
     steps: Iterable
     status: int | None = 200  # for the journal; None where no status line is sent
 

@@ -33,6 +33,7 @@ def contexts(folder: Path) -> dict[str, ssl.SSLContext]:
     good = issue("localhost", LOOPBACK, by=home)
     return {
         "good": context(good),
+        "http2": context(good, alpn=("h2", "http/1.1")),
         "expired": context(issue("localhost", LOOPBACK, by=home, start=-3 * DAY, end=-1 * DAY)),
         "not_yet_valid": context(issue("localhost", LOOPBACK, by=home, start=+1 * DAY, end=+3 * DAY)),
         "foreign_ca": context(issue("localhost", LOOPBACK, by=foreign)),
@@ -82,12 +83,14 @@ def general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def context(pair: Pair, only: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+def context(pair: Pair, only: ssl.TLSVersion | None = None, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
     """A server's TLS context. Python wants files, so the key goes through one that exists in memory only."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if only:
         tls.set_ciphers("ALL:@SECLEVEL=0")  # Debian's default level has no cipher left for TLS 1.1
         tls.minimum_version = tls.maximum_version = only
+    if alpn:
+        tls.set_alpn_protocols(alpn)
     with open(os.memfd_create("standin"), "wb") as memory:
         memory.write(pair.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                             serialization.NoEncryption()))

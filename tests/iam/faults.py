@@ -5,10 +5,9 @@ ready.json), so tests that run at the same time never disturb one another. A fau
 """
 from itertools import chain, cycle
 
-from answers import DROP, RESET, Raw, http_date
+from answers import ABORT, CLOSE, DROP, FOREVER, LEAVE, REFUSE, RESET, STALL, Raw, http_date
 
 MIB = 1 << 20
-FOREVER = 86400.0
 EVIL = "%s%n%99999d\nstandin forged[1]: session opened\r\x1b[2J\x1b]0;owned\x07"
 EVIL_HEADER = '"\'%n%s\t;=\\\x80\x9b31m\xe9\xff'
 
@@ -41,6 +40,11 @@ def text(edit, status=200):
 def wire(steps, status=200):
     """`steps` gets the good answer and says what to send instead."""
     return lambda x: Raw(steps(x.success()), status)
+
+
+def late(seconds):
+    """A good answer in two halves, each as late as that: those of several requests overlap."""
+    return wire(lambda a: [seconds, a.head() + a.body[:500], seconds, a.body[500:]])
 
 
 def edge(status, **headers):
@@ -118,8 +122,17 @@ FAULTS = {
     "reset_mid_body": ("resets after half of the body",
                        wire(lambda a: [a.head() + a.body[:len(a.body) // 2], 0.2, RESET])),
     "reset_once": ("first request: reset; then logs in", turns(wire(lambda a: [RESET], None), good)),
-    "close_before_answer": ("closes without an answer", wire(lambda a: [], None)),
-    "close_after_answer": ("logs in, then closes the kept-alive connection unannounced", wire(lambda a: [a.render()])),
+    "close_before_answer": ("closes without an answer", wire(lambda a: [CLOSE], None)),
+    "close_after_answer": ("logs in, then closes the kept-alive connection unannounced",
+                           wire(lambda a: [a.render(), CLOSE])),
+    "close_once": ("first request: closes without an answer; then logs in", turns(wire(lambda a: [CLOSE], None), good)),
+    "goaway": ("logs in, after GOAWAY", wire(lambda a: [LEAVE, 0.2, a.render()])),
+    "stall": ("nothing more on the whole connection", wire(lambda a: [STALL], None)),
+    "abort": ("RST_STREAM", wire(lambda a: [ABORT], None)),
+    "abort_mid_body": ("RST_STREAM after half of the body",
+                       wire(lambda a: [a.head() + a.body[:len(a.body) // 2], 0.2, ABORT])),
+    "abort_once": ("first request: RST_STREAM; then logs in", turns(wire(lambda a: [ABORT], None), good)),
+    "refuse": ("RST_STREAM with REFUSED_STREAM", wire(lambda a: [REFUSE], None)),
     "truncated_body": ("Content-Length 100 more than is sent", wrong_length(+100)),
     # Framing
     "wrong_length_short": ("Content-Length 20 less than is sent", wrong_length(-20)),

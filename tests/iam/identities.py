@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from answers import ERRORS, NOT_KEYS
-from faults import FAULTS, GROUP_FAULTS, PROFILE_FAULTS, claims, good
+from faults import FAULTS, GROUP_FAULTS, PROFILE_FAULTS, claims, good, late
 
 
 def new_key() -> str:
@@ -88,6 +88,7 @@ IDENTITIES = {
     "no_email": ("user", "home", {"email": None}),
     "service_email": ("service", "home", {"email": "alice@example.com"}),
 }
+LATE_S = {"alice": 0.3, "bob": 0.2, "deploy": 0.1}
 BY_DOMAIN = ("nobody", "shouting", "capital", "plus", "dotted", "subdomain", "lookalike", "root", "no_email",
              "service_email")
 
@@ -108,6 +109,8 @@ KEYS = {
                             {"answer": claims(iss="https://iam.cloud.ibm.com/identity")}),
     **{name: (name, f"logs in: {IDENTITIES[name][0]} of the home account, e-mail: "
               f"{IDENTITIES[name][2].get('email', f'{name}@example.com')}", {}) for name in BY_DOMAIN},
+    **{f"late_{name}": (name, f"logs in as {name}: in two halves, each after {seconds} s", {"answer": late(seconds)})
+       for name, seconds in LATE_S.items()},
 }
 
 # name: account, who may assume it, behaviour

@@ -1,7 +1,8 @@
 """The journal: what arrived, one JSON line each, written before the answer goes out.
 
-requests.jsonl has a line for each request, connections.jsonl one for each accepted connection. A test may
-print both: keys and tokens are taken out here, wherever a client may have put them.
+requests.jsonl has a line for each request, connections.jsonl one for each accepted connection, cancelled.jsonl one
+for each HTTP/2 stream that its client reset. A test may print them: keys and tokens are taken out here, wherever a
+client may have put them.
 """
 import base64
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 SECRET_FIELDS = {"apikey", "access_token", "refresh_token", "password", "client_secret"}
 OPEN_FIELDS = {"grant_type", "response_type", "scope", "client_id",
                "profile_crn", "profile_id", "profile_name", "account"}
+FILES = "requests.jsonl", "connections.jsonl", "cancelled.jsonl"
 JWT = re.compile(r"eyJ[A-Za-z0-9_=-]{8,}\.[A-Za-z0-9_.=%-]+")
 
 
@@ -22,12 +24,15 @@ class Journal:
         """`known` is secret: name, for all secrets that the stand-in made itself."""
         self.names = {spelling: name for secret, name in known.items() for spelling in spellings(secret)}
         self.known = re.compile("|".join(map(re.escape, self.names)))
-        self.requests, self.connections = (
+        self.requests, self.connections, self.resets = (
             os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-            for name in ("requests.jsonl", "connections.jsonl"))
+            for name in FILES)
 
     def connection(self, listener: str, number: int) -> None:
         write(self.connections, {"time": time.time(), "listener": listener, "connection": number})
+
+    def cancelled(self, connection: int, stream: int) -> None:
+        write(self.resets, {"time": time.time(), "connection": connection, "stream": stream})
 
     def request(self, request, status, form={}, **found) -> None:
         """`found` is what the endpoint learned: key, caller and the ids."""
@@ -38,6 +43,7 @@ class Journal:
         length = request.headers.get("content-length")
         record = {
             "time": time.time(), "listener": request.listener, "connection": request.connection,
+            "http": request.http, "stream": request.stream, "open": request.open,
             "method": request.method, "path": path, "query": shown(query), "headers": headers, "fields": shown(form),
             "content_length": int(length) if length else None, "status": status,
             "key": None, "caller": None, "correlation_id": None, "transaction_id": None,

@@ -1,4 +1,5 @@
 """The listeners: sockets, TLS and just enough HTTP/1.1, written out by hand because the faults need it.
+HTTP/2 is http2.py's.
 
 Each listener is a line of LISTENERS: its url, its certificate, and what a connection to it gets. One thread
 a connection. Knows nothing of IAM; asks `site` for the answer to each request.
@@ -15,7 +16,7 @@ import time
 import traceback
 from dataclasses import dataclass
 
-from answers import RESET, Answer, Raw
+from answers import ABORT, FOREVER, REFUSE, RESET, STALL, Answer, Raw
 
 HEAD_MAX, BODY_MAX = 64 << 10, 1 << 20
 IDLE_SECONDS, LINGER_SECONDS = 300.0, 1.0
@@ -39,6 +40,9 @@ class Request:
     headers: dict[str, str]  # lower-case names
     last: bool  # the connection ends after this one
     body: bytes = b""
+    http: str = "1.1"
+    stream: int | None = None  # its number, and how many were open then; HTTP/2 only
+    open: int | None = None
 
 
 class Wire:
@@ -71,7 +75,7 @@ class Wire:
         for name, value in (pair.groups() for pair in pairs):
             headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
         last = line[3] == "0" or "close" in headers.get("connection", "").lower() or "transfer-encoding" in headers
-        request = Request(self.listener, self.number, line[1], line[2], headers, last)
+        request = Request(self.listener, self.number, line[1], line[2], headers, last, http=f"1.{line[3]}")
         self.read_body(request)
         return request
 
@@ -95,13 +99,13 @@ class Wire:
             self.sock.sendall(answer.head() if request.method == "HEAD" else answer.render())
             return not request.last
         for step in answer.steps:
-            if step is RESET:
+            if step in (RESET, ABORT, REFUSE):
                 self.reset()
                 return False
             if isinstance(step, bytes):
                 self.sock.sendall(step)
-            else:
-                self.pause(step)
+            elif isinstance(step, (int, float)) or step is STALL:
+                self.pause(FOREVER if step is STALL else step)
         return False
 
     def pause(self, seconds: float) -> None:
@@ -139,6 +143,19 @@ def talk(server, wire):
             request = wire.request()
     except Malformed as malformed:
         wire.sock.sendall(Answer(malformed.args[0]).but(Connection="close").render())
+
+
+def talk_2(server, wire, most=100):
+    """HTTP/2 with whoever wants it, `most` streams at once."""
+    if wire.sock.selected_alpn_protocol() == "h2":
+        import http2  # which needs python3-h2: not everybody who starts a stand-in has it
+        http2.Connection(server, wire, most).run()
+    else:
+        talk(server, wire)
+
+
+def talk_narrow(server, wire):
+    talk_2(server, wire, most=2)
 
 
 def hold(server, wire):
@@ -182,6 +199,8 @@ def tunnel(server, wire):
 # name: url, certificate, what the first connection gets, what the others get
 LISTENERS = {
     "good": ("https://localhost:{}", "good", talk, talk),
+    "http2": ("https://localhost:{}", "http2", talk_2, talk_2),
+    "http2_narrow": ("https://localhost:{}", "http2", talk_narrow, talk_narrow),
     "expired": ("https://localhost:{}", "expired", talk, talk),
     "not_yet_valid": ("https://localhost:{}", "not_yet_valid", talk, talk),
     "foreign_ca": ("https://localhost:{}", "foreign_ca", talk, talk),
@@ -223,7 +242,7 @@ class Server:
         try:
             wire.sock.settimeout(IDLE_SECONDS)
             wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if tls and handler is talk:  # reset_once resets before the handshake
+            if tls and handler is not reset:  # reset_once resets before the handshake
                 wire.handshake(tls)
             handler(self, wire)
         except OSError:

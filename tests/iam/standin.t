@@ -26,16 +26,18 @@ sys.dont_write_bytecode = True
 
 from harness import APIKEY, ASSUME, FORM, PROGRAM, another, claims_of, form_of, is_, run, test, unb64  # noqa: E402
 
+FILES = ["ca", "ca.pem", "cancelled.jsonl", "connections.jsonl", "ready.json", "requests.jsonl"]
+
 
 # Who and what
 
 @test
 def files_and_modes(s):
     folder = Path(s.ready_path).parent
-    is_(sorted(os.listdir(folder)), ["ca", "ca.pem", "connections.jsonl", "ready.json", "requests.jsonl"])
+    is_(sorted(os.listdir(folder)), FILES)
     modes = {name: oct((folder / name).stat().st_mode & 0o777) for name in os.listdir(folder)}
     is_(modes, {"ca": "0o755", "ca.pem": "0o644", "ready.json": "0o600",
-                "requests.jsonl": "0o644", "connections.jsonl": "0o644"})
+                "requests.jsonl": "0o644", "connections.jsonl": "0o644", "cancelled.jsonl": "0o644"})
     is_(s.ready["pid"], s.process.pid)
     for name, key in s.keys.items():
         is_(name == "custom" or bool(re.fullmatch(r"[0-9][A-Za-z0-9_-]{43}", key)), True, name)
@@ -282,6 +284,9 @@ def other_listeners(s):
     proxy = s.ready["urls"]["proxy"]
     for listener, options, expected in [
         ("good", [], (0, 200)),
+        ("http2", [], (0, 200)),
+        ("http2", ["--http1.1"], (0, 200)),
+        ("http2_narrow", [], (0, 200)),
         ("old_tls", [], (35, 0)),
         ("old_tls", ["--tls-max", "1.1", "--tlsv1.1", "--ciphers", "ALL:@SECLEVEL=0"], (0, 200)),
         ("plain_http", [], (0, 200)),
@@ -332,7 +337,8 @@ ODD_FAULTS = {
     # 28: had to be given up
     "slow_2": (28, 0), "r429_late": (28, 0), "slow_headers": (28, 0), "trickle_headers": (28, 200), "trickle_body": (28, 200),
     "hang": (28, 0), "reset_before_answer": (56, 0), "reset_mid_body": (56, 200), "reset_once": (56, 0),
-    "close_before_answer": (52, 0), "truncated_body": (18, 200), "wrong_length_short": (0, 200),
+    "close_before_answer": (52, 0), "close_once": (52, 0), "stall": (28, 0), "abort": (56, 0), "abort_once": (56, 0),
+    "abort_mid_body": (56, 200), "refuse": (56, 0), "truncated_body": (18, 200), "wrong_length_short": (0, 200),
     "chunked_bad": (56, 200), "huge_header": (27, 200), "garbage_status_line": (1, 0), "http09": (1, 0),
     "html_403": (0, 403), "html_502": (0, 502), "empty_500": (0, 500), "redirect_301": (0, 301),
     "redirect_302": (0, 302), "redirect_307": (0, 307), "r403_html": (0, 403), "r429": (0, 429),
@@ -355,11 +361,39 @@ def every_fault(s):
         is_(got[name], expected[name], name)
 
 
+# What is different in HTTP/2
+HTTP_2 = {
+    "reset_mid_body": (56, 200), "close_before_answer": (18, 0), "huge_header": (52, 0),
+    **dict.fromkeys(("abort", "truncated_body", "wrong_length_short", "chunked", "chunked_bad", "no_length_close",
+                     "garbage_status_line", "http09"), (92, 0)),
+    "abort_mid_body": (92, 200), "goaway": (0, 200), "early_hints_103": (0, 200),
+    "huge_body": (0, 200), "html_403": (0, 403), "s204": (0, 204), "trickle_body": (28, 200), "hang": (28, 0),
+}
+
+
+@test
+def http_2(s):
+    patience = {name: "1" if result[0] == 28 else "30" for name, result in HTTP_2.items()}
+    with ThreadPoolExecutor(8) as pool:
+        got = dict(zip(HTTP_2, pool.map(lambda name: s.curl(f"fault_{name}", "http2", "-m", patience[name]), HTTP_2)))
+    is_(got, HTTP_2)
+
+
+@test
+def journal_of_http_2(s):
+    s.curl("alice", "http2", "--http1.1")
+    s.curl("bob", "http2")
+    first, second = s.journal()[-2:]
+    is_([first[name] for name in ("http", "stream", "open")], ["1.1", None, None])
+    is_([second[name] for name in ("http", "stream", "open")], ["2", 1, 1])
+    is_(sorted(first), sorted(second))
+
+
 @test
 def faults_that_pass(s):
     """The second time, after every_fault; curl had the 103, which http.client cannot read."""
-    for name in ["reset_once", "r503_once", "r429_retry_1", "r429_date", "chunked", "no_length_close",
-                 "token_exp_within_skew", "token_evil_name", "close_after_answer", "token_only"]:
+    for name in ["reset_once", "close_once", "abort_once", "r503_once", "r429_retry_1", "r429_date", "chunked",
+                 "no_length_close", "token_exp_within_skew", "token_evil_name", "close_after_answer", "token_only"]:
         is_(s.claims(f"fault_{name}")["iam_id"], s.ready["keys"]["alice"]["iam_id"], name)
     is_(s.login("fault_then_disabled").json["errorCode"], "BXNIM0462E")
 
@@ -464,7 +498,7 @@ def ends_on_sigterm_with_0(_):
         is_(s.process.stdout.read(), "", "one line on stdout")
         is_(s.process.wait(10), 0)
         is_(sorted(os.listdir(Path(s.ready_path).parent)),
-            ["ca", "ca.pem", "connections.jsonl", "ready.json", "requests.jsonl"])
+            FILES)
 
 
 @test

@@ -73,6 +73,9 @@ KEYS = {
     "bob": denied("iam_id is not among"),
     "deploy": denied("iam_id is not among"),
     "host": denied("iam_id is not among"),
+    "late_alice": allowed(),
+    "late_bob": denied("iam_id is not among"),
+    "late_deploy": denied("iam_id is not among"),
     "appid": denied("iam_id is not among"),
     **{name: denied("iam_id is not among") for name in (
         "nobody", "shouting", "capital", "plus", "dotted", "subdomain", "lookalike", "root", "no_email", "service_email")},
@@ -107,7 +110,14 @@ KEYS = {
     "fault_reset_once": allowed(**TWICE),
     "fault_close_before_answer": unavailable("no answer from .*Empty reply", **TWICE),
     "fault_close_after_answer": allowed(),
-    "fault_truncated_body": unavailable("no answer from .*100 bytes remaining"),
+    "fault_close_once": allowed(**TWICE),
+    "fault_goaway": allowed(),
+    "fault_stall": slow(),
+    "fault_abort": unavailable("no answer from .*reset by peer", **TWICE),
+    "fault_abort_mid_body": unavailable("no answer from .*reset by peer", **TWICE),
+    "fault_abort_once": allowed(**TWICE),
+    "fault_refuse": unavailable("no answer from .*reset by peer", **TWICE),
+    "fault_truncated_body": unavailable("no answer from .*100 bytes remaining", **TWICE),
     # Framing
     "fault_wrong_length_short": unusable(NO_OBJECT),
     "fault_no_length_close": allowed(),
@@ -194,6 +204,8 @@ KEYS = {
 # By name of listener; for the requests stand the connections.
 CERTIFICATE = r"no answer from .*curl 60"
 LISTENERS = {
+    "http2": allowed(),
+    "http2_narrow": allowed(),
     "expired": unavailable("certificate has expired .curl 60"),
     "not_yet_valid": unavailable("certificate is not yet valid .curl 60"),
     "foreign_ca": unavailable(CERTIFICATE),
