@@ -167,7 +167,7 @@ class Ended(Http2Test):
     def test_a_silent_one(self):
         """IAM's kernel acknowledges, and IAM says nothing any more: when one has waited in vain, nobody joins it."""
         silent = self.connection()
-        first = self.pool.submit(self.login, "alice", "fault_stall", 1300)
+        first = self.pool.submit(self.login, "alice", "fault_stall", 600)  # timeout=1
         until(lambda: len(self.asked()) == 2, "IAM has been asked")
         second = self.pool.submit(self.login, "alice", "alice", 2600)
         self.assert_result(first.result(), UNAVAILABLE, "in time")
