@@ -76,6 +76,7 @@ static void ended(struct iam_exchange *x, CURLcode rc)
 		return;
 	}
 	x->tried = true;
+	x->alone = iam_try_lost_connection(rc);
 	x->resume_ms = deadline_now_ms() + pause_ms;
 }
 

@@ -157,6 +157,14 @@ class Ended(Http2Test):
                 again = len(self.asked(since)) - len(USUAL) - 1
                 self.assertTrue(1 < again <= len(USUAL) + 1, again)
 
+    def test_whose_key_ends_connections(self):
+        """Whatever it is in a key that makes IAM's edge hang up: it costs the others a try, never both."""
+        for key in "fault_close_before_answer", "fault_reset_before_answer", "fault_reset_mid_body":
+            with self.subTest(key):
+                usual = self.begin_usual()
+                self.assert_result(self.login("alice", key), UNAVAILABLE)
+                self.assert_own(usual)
+
     def test_between_logins(self):
         for key in "fault_close_after_answer", "fault_goaway":
             with self.subTest(key):
