@@ -9,7 +9,7 @@
 #include "iam_try.h"
 
 enum {
-	SILENT_MS = 1000,         /* without a word of IAM's: its connection may be dead */
+	SILENT_MS = 500,          /* without a word of IAM's, less than timeout=1 gives: may be dead */
 	IDLE_MAX_MS = 118 * 1000, /* libcurl does not use an older one again (CURLOPT_MAXAGE_CONN) */
 };
 
@@ -76,6 +76,7 @@ static void ended(struct iam_exchange *x, CURLcode rc)
 		return;
 	}
 	x->tried = true;
+	x->alone = iam_try_lost_connection(rc);
 	x->resume_ms = deadline_now_ms() + pause_ms;
 }
 

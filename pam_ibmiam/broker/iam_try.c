@@ -116,11 +116,11 @@ CURLcode iam_try_begin(struct iam_exchange *x)
 	x->header_len = 0;
 	x->resume_ms = 0;
 	x->begun_ms = deadline_now_ms();
-	x->forsaken = false;
+	x->forsaken = x->alone;
 	if (left == 0)
 		return CURLE_OPERATION_TIMEDOUT;
 	SET(CURLOPT_HTTPHEADER, x->headers);
-	SET(CURLOPT_FORBID_REUSE, 0L);
+	SET(CURLOPT_FORBID_REUSE, (long)x->alone);
 	SET(CURLOPT_FRESH_CONNECT, (long)any_forsaken(x->iam));
 	SET(CURLOPT_TIMEOUT_MS, left + BACKSTOP_MS);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, left + BACKSTOP_MS);
@@ -146,6 +146,11 @@ static bool was_reset(const struct iam_exchange *x, CURLcode rc)
 				rc == CURLE_GOT_NOTHING || rc == CURLE_PARTIAL_FILE ||
 				rc == CURLE_HTTP2 || rc == CURLE_HTTP2_STREAM ||
 				(rc == CURLE_SSL_CONNECT_ERROR && os_errno == ECONNRESET));
+}
+
+bool iam_try_lost_connection(CURLcode rc)
+{
+	return rc != CURLE_OK && rc != CURLE_HTTP2_STREAM;
 }
 
 int64_t iam_try_pause_ms(struct iam_exchange *x, CURLcode rc)

@@ -28,7 +28,8 @@ struct iam_exchange {
 	int64_t deadline_ms;
 	int64_t begun_ms;  /* this try */
 	int64_t resume_ms; /* when paused: when to go on; else 0 */
-	bool forsaken;     /* nobody else gets its connection: forsake_silent() */
+	bool forsaken;     /* nobody else gets its connection: forsake_silent(), or alone */
+	bool alone;        /* its next try shares none: iam_try_lost_connection() */
 	bool tried;        /* once: the next try is the last */
 	size_t header_len; /* bytes of all headers so far */
 	bool too_long;
@@ -53,6 +54,10 @@ CURLcode iam_try_begin(struct iam_exchange *x);
 /* After a try that has ended with rc: how long to pause before one more, in milliseconds, or -1 for
  * none.  A 429 keeps all exchanges of x->iam waiting. */
 int64_t iam_try_pause_ms(struct iam_exchange *x, CURLcode rc);
+
+/* Has the try ended with its connection, not by itself?  In HTTP/2 that may be another's doing,
+ * whose key IAM's edge cannot bear: it must not take the second try along, too. */
+bool iam_try_lost_connection(CURLcode rc);
 
 /* A random pause, in milliseconds, so that many hosts do not come back in step. */
 int64_t iam_try_spread_ms(void);

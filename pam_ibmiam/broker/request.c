@@ -179,7 +179,7 @@ static void on_decision(struct job *job)
 	struct session *s = NULL;
 	SECRET_AUTO(steps);
 
-	r->note = job->server->note;
+	r->note = is_privileged(c) ? job->server->note : NULL; /* it quotes the configuration */
 	if (job->request.explain && explain_put(job->explain, d, job->config, &steps)) {
 		r->steps = steps.data;
 		r->steps_len = steps.len;

@@ -122,12 +122,23 @@ static void on_connection(struct watch *w, uint32_t events)
 	}
 }
 
-/* A configuration that needs another sandbox: where the socket is systemd's, and no session would
- * lose its credential, the next broker can have it. */
+/* Has it a session that would lose its credential, or a login that is being decided? */
+static bool is_needed(const struct server *server)
+{
+	const struct client *c;
+
+	LIST_FOREACH(c, &server->clients, link)
+		if (c->job)
+			return true;
+	return sessions_count(server->sessions) > 0;
+}
+
+/* A configuration that needs another sandbox: where the socket is systemd's, and nobody needs
+ * this broker, the next one can have it. */
 static void yield_if_needed(struct resident *r)
 {
 	if (!r->reload.refused[0] || !r->reload.needs_restart || r->options->listen ||
-	    sessions_count(r->server.sessions) > 0)
+	    is_needed(&r->server))
 		return;
 	log_line(LOG_NOTICE, "no session needs this broker: the next login starts one with the new configuration");
 	r->server.stop = true;

@@ -77,11 +77,16 @@ void check_add_lines(struct check *c)
 /* libpam takes another file then, and says so nowhere.  `ibmiam login` is a service without one. */
 static void look_for_service(struct check *c)
 {
-	char path[WIRE_SERVICE_MAX + sizeof "/etc/pam.d/"];
+	static const char *const folders[] = { "/etc/pam.d", "/usr/lib/pam.d" };
+	char path[WIRE_SERVICE_MAX + sizeof "/usr/lib/pam.d/"];
 
-	(void)snprintf(path, sizeof path, "/etc/pam.d/%s", c->service);
-	if (strcmp(c->service, "ibmiam") == 0 || access(path, F_OK) == 0)
+	if (strcmp(c->service, "ibmiam") == 0)
 		return;
+	for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+		(void)snprintf(path, sizeof path, "%s/%s", folders[i], c->service);
+		if (access(path, F_OK) == 0)
+			return;
+	}
 	(void)snprintf(c->no_file, sizeof c->no_file, "there is no file /etc/pam.d/%.100s, so its logins "
 		       "are up to /etc/pam.d/other; is it the right service (--service)?", c->service);
 	check_add(c, "hint", CHECK_HINT, 0, c->no_file);

@@ -157,6 +157,14 @@ class Ended(Http2Test):
                 again = len(self.asked(since)) - len(USUAL) - 1
                 self.assertTrue(1 < again <= len(USUAL) + 1, again)
 
+    def test_whose_key_ends_connections(self):
+        """Whatever it is in a key that makes IAM's edge hang up: it costs the others a try, never both."""
+        for key in "fault_close_before_answer", "fault_reset_before_answer", "fault_reset_mid_body":
+            with self.subTest(key):
+                usual = self.begin_usual()
+                self.assert_result(self.login("alice", key), UNAVAILABLE)
+                self.assert_own(usual)
+
     def test_between_logins(self):
         for key in "fault_close_after_answer", "fault_goaway":
             with self.subTest(key):
@@ -167,7 +175,7 @@ class Ended(Http2Test):
     def test_a_silent_one(self):
         """IAM's kernel acknowledges, and IAM says nothing any more: when one has waited in vain, nobody joins it."""
         silent = self.connection()
-        first = self.pool.submit(self.login, "alice", "fault_stall", 1300)
+        first = self.pool.submit(self.login, "alice", "fault_stall", 600)  # timeout=1
         until(lambda: len(self.asked()) == 2, "IAM has been asked")
         second = self.pool.submit(self.login, "alice", "alice", 2600)
         self.assert_result(first.result(), UNAVAILABLE, "in time")

@@ -11,7 +11,7 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
 from hosttest import rule  # noqa: E402
-from machine import CONFIG, TIMEOUT_S, quoted, write  # noqa: E402
+from machine import CONFIG, TIMEOUT_S, quoted, until, write  # noqa: E402
 from service import (ALLOWED, ENVIRONMENT, OK, PROGRAM, SOCKET, USERS, Broker, ServiceTest, authenticate,  # noqa: E402
                      begin, drop, edit, token)
 from wire import USER_UNKNOWN, fields  # noqa: E402
@@ -104,6 +104,9 @@ class Reload(ServiceTest):
         self.assertEqual(len(found), 1, self.broker.log)
         self.assertRegex(found[0], rf"^<3>.*{CONFIG}:\d+: .*minimum_uid")
         self.assertRegex(note(self.ask()), f"before its last change: {CONFIG}:.*minimum_uid")
+        own = authenticate("alice", keys["alice"], service="ibmiam")
+        own = self.assert_result(self.broker.ask(own, USERS["alice"]), ALLOWED)
+        self.assertEqual(note(own), "", "the file is not hers to read")
         mark = self.broker.mark()
         self.hangup()
         self.broker.wait(REFUSED, mark)
@@ -146,6 +149,24 @@ class Reload(ServiceTest):
         self.assertIsNone(self.ask())
         self.assertEqual(self.broker.process.wait(TIMEOUT_S), OK, self.broker.log)
         self.broker.wait("^<5>no session needs this broker")
+
+    def test_but_not_while_it_is_asked(self):
+        """What is with IAM already has its answer first: a user's own login has no other broker to go to."""
+        self.end()
+        self.broker = Activated(machine)
+        self.addCleanup(self.broker.listener.close)
+        own = self.broker.client(USERS["alice"])
+        self.addCleanup(own.socket.close)
+        since = len(machine.iam.requests())
+        own.send(authenticate("alice", keys["fault_slow_2"], service="ibmiam"))
+        until(lambda: len(machine.iam.requests()) > since, "IAM has been asked")
+        edit(self.carols + f'ca_file = {quoted(machine.iam.ready["ca_file"])}\n')
+        self.assert_result(self.ask(), USER_UNKNOWN)
+        self.hangup()
+        reply = self.assert_result(own.receive(), ALLOWED)
+        self.assert_result(self.broker.ask(drop(reply.handle), USERS["alice"]), ALLOWED)
+        self.assertIsNone(self.ask())
+        self.assertEqual(self.broker.process.wait(TIMEOUT_S), OK, self.broker.log)
 
     def test_a_folder_that_it_may_not_read(self):
         """It is root that reads it at the start, and somebody else later: said before it matters."""

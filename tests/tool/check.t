@@ -133,7 +133,10 @@ class Allowed(unittest.TestCase):
                 self.assertEqual(json.loads(done.stdout)["user"], expected)
 
     def test_a_service_without_a_file(self):
-        for service, hints in ("shd", "no file /etc/pam.d/shd.*--service"), ("ibmiam", "^$"), ("login", "^$"):
+        Path("/usr/lib/pam.d").mkdir(exist_ok=True)
+        m.write(Path("/usr/lib/pam.d/vendors"), "auth required pam_ibmiam.so\n")
+        for service, hints in (("shd", "no file /etc/pam.d/shd.*--service"), ("ibmiam", "^$"), ("login", "^$"),
+                               ("vendors", "^$")):
             with self.subTest(service):
                 found = explained("--service", service)
                 self.assertEqual((found["status"], found["failed"]), (OK, []))
