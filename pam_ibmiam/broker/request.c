@@ -1,18 +1,15 @@
 /* The requests of ../PROTOCOL.md.  See request.h. */
 #include "request.h"
 
-#include <poll.h>
 #include <pwd.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "deadline.h"
 #include "explain.h"
+#include "hold.h"
 #include "job.h"
 #include "log.h"
 #include "renewal.h"
@@ -70,54 +67,6 @@ static void log_use(const struct client *c, const struct session *s)
 			 s->owner, c->uid, c->pid);
 }
 
-void request_drop_session(struct server *server, struct session *s, const char *why)
-{
-	struct client *c;
-
-	while ((c = server_find_waiting(server, s)) != NULL)
-		request_refuse(c, IBMIAM_NO_SESSION, "the session has ended");
-	log_line(LOG_INFO, "dropped session=" SESSION_SHOWN " user=%s reason=\"%s\"", s->handle, s->owner,
-		 why);
-	job_free(s->renewal);
-	session_drop(s);
-}
-
-/* The process that is to close the session has ended. */
-static void on_host_end(struct watch *w, uint32_t events)
-{
-	struct session *s = WATCH_OWNER(w, struct session, host);
-
-	(void)events;
-	request_drop_session(s->server, s, "its host process has ended");
-}
-
-/* Is the process that asks still there?  Then the pid is its own. */
-static bool is_connected(const struct client *c)
-{
-	struct pollfd p = { .fd = c->watch.fd, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) == 0 || !(p.revents & (POLLRDHUP | POLLHUP | POLLERR));
-}
-
-/* A session ends with the process that asked for it; one of `ibmiam login`, which ends at once,
- * with the leader of that command's session. */
-static bool adopt(struct client *c, struct session *s, const char *owner, uid_t owner_uid, pid_t host)
-{
-	s->server = c->server;
-	s->host = (struct watch){ .fd = host > 0 ? (int)syscall(SYS_pidfd_open, host, 0) : -1,
-				  .ready = on_host_end };
-	if (s->host.fd >= 0 && (s->host.fd >= c->server->watch_fd_max || !is_connected(c) ||
-				!watch_add(c->server->set, &s->host, EPOLLIN)))
-		watch_close(&s->host);
-	if (!session_adopt(s, owner, owner_uid)) {
-		watch_close(&s->host); /* whoever tries again brings another */
-		return false;
-	}
-	log_line(LOG_INFO, "adopted session=" SESSION_SHOWN " user=%s uid=%u iam_id=%s pid=%d%s", s->handle,
-		 owner, owner_uid, s->identity.iam_id, host, s->host.fd >= 0 ? "" : " (not watched)");
-	return true;
-}
-
 /* authenticate */
 
 /* Is this what the client is called?  By uid, so that nobody makes the broker look for names. */
@@ -147,7 +96,7 @@ static struct session *keep(struct client *c, const struct decision *d)
 	struct session *s = own && r->session ? find_session(c, r->session) : NULL;
 
 	if (s)
-		request_drop_session(c->server, s, "its user has logged in anew");
+		hold_drop(c->server, s, "its user has logged in anew");
 	else if (own && sessions_count_of(all, (uid_t)r->uid, r->service) >= SESSION_OWN_MAX)
 		return NULL;
 	s = session_add(all, own ? r->session : NULL, r, &d->identity, decision_token(d));
@@ -157,7 +106,7 @@ static struct session *keep(struct client *c, const struct decision *d)
 		s->config_number = c->job->config->number;
 	}
 	/* A pid of 0 is that of somebody in another namespace; to getsid(2) it would be ours. */
-	if (s && own && !adopt(c, s, r->user, (uid_t)r->uid, c->pid > 0 ? getsid(c->pid) : 0)) {
+	if (s && own && !hold_adopt(c, s, r->user, (uid_t)r->uid, c->pid > 0 ? getsid(c->pid) : 0)) {
 		session_drop(s);
 		return NULL;
 	}
@@ -199,7 +148,7 @@ static void on_decision(struct job *job)
 	if (client_reply(c, r))
 		return;
 	if (s) /* nobody knows its handle */
-		request_drop_session(job->server, s, "its login had no reply");
+		hold_drop(job->server, s, "its login had no reply");
 	/* An environment that does not fit into the reply must not look like a crash. */
 	if (!r->environment || !client_reply(c, &too_large))
 		client_end(c);
@@ -252,7 +201,7 @@ static void serve_adopt(struct client *c, const struct wire_session *r)
 		request_refuse(c, IBMIAM_NO_SESSION, "there is nothing to adopt under this handle");
 		return;
 	}
-	if (adopt(c, s, r->user, (uid_t)r->uid, c->pid))
+	if (hold_adopt(c, s, r->user, (uid_t)r->uid, c->pid))
 		allow(c, s, "adopted");
 	else
 		client_end(c);
@@ -268,7 +217,7 @@ static void serve_drop(struct client *c, const struct wire_session *r)
 		return;
 	}
 	allow(c, s, "dropped");
-	request_drop_session(server, s, "as asked");
+	hold_drop(server, s, "as asked");
 }
 
 static void serve_token(struct client *c, const struct wire_session *r)

@@ -21,7 +21,4 @@ void request_cancel(struct client *client);
 /* The client's time is up.  It is gone afterwards, or has a new deadline. */
 void request_late(struct client *client);
 
-/* Drops a session with all that goes on about it; `why` is for the log. */
-void request_drop_session(struct server *server, struct session *session, const char *why);
-
 #endif

@@ -21,6 +21,7 @@
 #include "listener.h"
 #include "log.h"
 #include "memory.h"
+#include "hold.h"
 #include "request.h"
 #include "sandbox.h"
 #include "server.h"
@@ -264,7 +265,7 @@ static int64_t serve_time(struct resident *r)
 	struct session *s;
 
 	while ((s = sessions_next_end(server->sessions)) != NULL && s->end_ms <= now_ms)
-		request_drop_session(server, s, s->adopted ? "its time is up" : "nobody has adopted it");
+		hold_drop(server, s, s->adopted ? "its time is up" : "nobody has adopted it");
 	if (s)
 		until_ms = s->end_ms;
 	if (!r->options->idle_exit_s)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "deadline.h"
+#include "hold.h"
 #include "request.h"
 
 bool server_open(struct server *server)
@@ -25,7 +26,7 @@ void server_close(struct server *server)
 	while ((c = LIST_FIRST(&server->clients)) != NULL)
 		client_end(c);
 	while (server->sessions && sessions_any(server->sessions))
-		request_drop_session(server, sessions_any(server->sessions), "the broker stops");
+		hold_drop(server, sessions_any(server->sessions), "the broker stops");
 	sessions_free(server->sessions);
 	limit_free(server->limit);
 	iam_free(server->iam);
