@@ -151,7 +151,7 @@ class TlsClient(Contender):
 
 class OpenTls(TlsClient):
     """The floor of a warm login."""
-    name = "the POST on an open connection"
+    name = "POST on an open connection"
 
     def samples(self, where, count):
         return run([BENCH / "tlsclient", HOST, str(self.ports[where]), TRUST[self.trust], str(count)])
