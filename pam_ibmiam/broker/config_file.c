@@ -18,6 +18,14 @@ static const struct form {
 } form_config = { CONFIG_FILE_MAX, "is larger than 16 MiB", 0 },
   form_key = { CONFIG_KEY_FILE_MAX, "is larger than 1 KiB, so it holds no API key", S_IRWXO };
 
+/* Never NULL, which is no fault: a file system in user space may give any number (strerror(3)). */
+static const char *errno_fault(void)
+{
+	const char *text = strerrordesc_np(errno);
+
+	return text ? text : "cannot be read: an error that the system has no words for";
+}
+
 static const char *form_fault(const struct form *form, const struct stat *st)
 {
 	const char *fault = trust_fault(st);
@@ -36,7 +44,7 @@ static const char *read_whole(int fd, const struct form *form, struct config_fil
 
 	(void)clock_gettime(CLOCK_REALTIME, &file->looked);
 	if (fstat(fd, &file->st) != 0)
-		return strerrordesc_np(errno);
+		return errno_fault();
 	fault = form_fault(form, &file->st);
 	if (fault)
 		return fault;
@@ -50,7 +58,7 @@ static const char *read_whole(int fd, const struct form *form, struct config_fil
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return n < 0 ? strerrordesc_np(errno) : "became shorter while it was read";
+			return n < 0 ? errno_fault() : "became shorter while it was read";
 		file->len += (size_t)n;
 	}
 	file->text[size] = '\0';
@@ -66,7 +74,7 @@ static const char *read_file(int folder, const char *name, const struct form *fo
 	const char *fault;
 
 	if (fd < 0)
-		return errno == ELOOP ? "is a symbolic link" : strerrordesc_np(errno);
+		return errno == ELOOP ? "is a symbolic link" : errno_fault();
 	fault = read_whole(fd, form, &file);
 	(void)close(fd);
 	if (fault)
@@ -149,13 +157,13 @@ const char *config_file_list(const char *path, struct config_folder *ret)
 	*ret = (struct config_folder){ .fd = -1 };
 	folder.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_DIRECTORY);
 	if (folder.fd < 0)
-		return errno == ENOENT ? NULL : strerrordesc_np(errno);
+		return errno == ENOENT ? NULL : errno_fault();
 	(void)clock_gettime(CLOCK_REALTIME, &folder.looked);
 	fault = fstat(folder.fd, &folder.st) == 0 ? folder_fault(&folder.st)
-						  : strerrordesc_np(errno);
+						  : errno_fault();
 	if (!fault) {
 		folder.count = scandirat(folder.fd, ".", &folder.entries, is_conf, by_name);
-		fault = folder.count < 0 ? strerrordesc_np(errno) : NULL;
+		fault = folder.count < 0 ? errno_fault() : NULL;
 	}
 	if (fault)
 		(void)close(folder.fd);

@@ -118,7 +118,7 @@ static int check_block(cfg_t *cfg, cfg_opt_t *opt)
 	cfg_t *block = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
 	const char *title = cfg_title(block);
 	const char *fault = config_value_fault(opt->name, title);
-	int kind = CONFIG_USER;
+	int kind = CONFIG_KINDS - 1;
 
 	if (fault)
 		return refuse_value(cfg, opt, title, fault);
@@ -129,8 +129,8 @@ static int check_block(cfg_t *cfg, cfg_opt_t *opt)
 			  title, o->name);
 		return -1;
 	}
-	while (strcmp(opt->name, names[kind]) != 0)
-		kind++;
+	while (kind > 0 && strcmp(opt->name, names[kind]) != 0)
+		kind--;
 	if (kind == CONFIG_USER && cfg_size(block, "iam_ids") == 0)
 		return refuse_value(cfg, opt, title, "has no iam_ids, so nobody could log in as it");
 	return take_block(cfg, opt, (enum config_kind)kind);

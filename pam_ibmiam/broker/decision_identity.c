@@ -152,7 +152,7 @@ static bool find_domain(const struct decision *d, struct config_domain *ret, cha
 	for (size_t i = 0; i <= len; i++) {
 		char c = t->email[user + 1 + i];
 
-		name[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+		name[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 	}
 	return config_find_domain(d->config, name, ret);
 }

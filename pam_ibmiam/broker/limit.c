@@ -132,7 +132,7 @@ bool limit_key_is_rejected(struct limit *limit, const char *key)
 {
 	const struct entry *e = recall(limit, REJECTED, NULL, key);
 
-	return e && deadline_now_ms() - e->at_ms < LIMIT_REJECTED_S * 1000;
+	return e && deadline_now_ms() - e->at_ms < LIMIT_REJECTED_S * INT64_C(1000);
 }
 
 static double refilled(double tokens, int64_t since_ms, double per_s, double most)

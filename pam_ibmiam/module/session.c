@@ -42,7 +42,7 @@ bool session_adopt(pam_handle_t *pamh, const char *socket, const char *handle, c
 {
 	const struct passwd *pw = pam_modutil_getpwnam(pamh, user);
 	struct wire_session request = { .session = handle, .user = user };
-	struct client_fault fault;
+	struct client_fault fault = { .text = "" };
 	const char *reason;
 	SECRET_AUTO(buf);
 

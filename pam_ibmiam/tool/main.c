@@ -78,14 +78,15 @@ const struct command *command_find(const char *name)
 static size_t distance(const char *a, const char *b)
 {
 	size_t row[WORD_MAX + 1];
+	size_t len = strlen(b);
 
-	for (size_t j = 0; j <= strlen(b); j++)
+	for (size_t j = 0; j <= len; j++)
 		row[j] = j;
 	for (size_t i = 0; a[i]; i++) {
 		size_t corner = i;
 
 		row[0] = i + 1;
-		for (size_t j = 0; b[j]; j++) {
+		for (size_t j = 0; j < len; j++) {
 			size_t best = corner + (a[i] != b[j]);
 
 			corner = row[j + 1];
@@ -93,7 +94,7 @@ static size_t distance(const char *a, const char *b)
 			row[j + 1] = row[j] + 1 < best ? row[j] + 1 : best;
 		}
 	}
-	return row[strlen(b)];
+	return row[len];
 }
 
 enum tool_exit command_missing(const char *word)
