@@ -10,6 +10,7 @@ TEST_PACKAGES  := libcmocka-dev pamtester openssh-server openssh-client sudo per
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 TEST_HOSTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/module/*.c tests/hosts/*.c))
+PRELOADED  := $(patsubst tests/%.c,$(BUILD)/tests/%.so,$(wildcard tests/resident/*.c))
 T := $(UNIT_TESTS) $(wildcard tests/*/*.t)
 
 deps:
@@ -18,7 +19,7 @@ deps:
 check: deps
 	@$(MAKE) --no-print-directory check-built
 
-check-built: all $(UNIT_TESTS) $(TEST_HOSTS)
+check-built: all $(UNIT_TESTS) $(TEST_HOSTS) $(PRELOADED)
 	@BUILD=$(abspath $(BUILD)) CC='$(CC)' prove --exec '' --timer $(T)
 
 demo: deps

@@ -5,7 +5,6 @@ The stand-in's keys late_* answer in two halves, so that the answers of many str
 """
 import json
 import signal
-import struct
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +15,14 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
 from hosttest import claims  # noqa: E402
-from machine import CONFIG, make, until  # noqa: E402
+from machine import CONFIG, until  # noqa: E402
 from memory import Memory, Needles  # noqa: E402
-from service import ALLOWED, SOCKET, Broker, ServiceTest, adopt, authenticate, begin, drop, token  # noqa: E402
+from service import ALLOWED, SOCKET, Broker, Clock, ServiceTest, adopt, authenticate, begin, drop, token  # noqa: E402
 from wire import UNAVAILABLE  # noqa: E402
 
-CLOCK = suite.BUILD / "tests/resident/clock.so"
 USUAL = [(user, f"late_{user}") for user in ("alice", "bob", "deploy")] * 6
 IDLE_S = 118  # iam.c's
 
-make(CLOCK)
 machine = ServiceTest.machine = begin()
 iam, keys = machine.iam, machine.iam.keys
 
@@ -236,13 +233,8 @@ class Left(Http2Test):
     def setUp(self):
         super().setUp()
         self.broker.end()
-        self.clock = machine.scratch / "clock"
-        self.set_clock(0)
-        self.broker = Broker(machine, wrapper=("env", f"LD_PRELOAD={CLOCK}", f"CLOCK_AHEAD={self.clock}"))
-
-    def set_clock(self, ahead_s: int) -> None:
-        with open(self.clock, "r+b" if self.clock.exists() else "wb") as file:
-            file.write(struct.pack("q", ahead_s))
+        self.clock = Clock(machine)
+        self.broker = Broker(machine, wrapper=self.clock.wrapper)
 
     def finish(self, key: str) -> Needles:
         """A login and its session, from the beginning to the end; what to look for."""
@@ -254,10 +246,8 @@ class Left(Http2Test):
             self.assert_result(self.broker.ask(drop(reply.handle)), ALLOWED)
         return needles
 
-    def left(self, needles: Needles) -> list[str]:
-        """When the broker has looked at its clock, and done what it does after a reply."""
-        for _ in range(2):
-            self.broker.client().socket.close()
+    def left(self, needles: Needles, ahead_s: int = 0) -> list[str]:
+        self.clock.set(ahead_s, self.broker)
         return Memory(self.broker.process.pid).find(needles)
 
     def test_while_the_connection_lives_and_after(self):
@@ -269,11 +259,10 @@ class Left(Http2Test):
             print(f"# the connection is open: {line}")
         self.assertEqual(sorted(line.split(",")[0] for line in left), ["key", "key", "token"])
         second = self.finish("unknown")
-        self.set_clock(IDLE_S - 2)
-        self.assertEqual({line.split(",")[0] for line in self.left(second)}, {"key"}, "IAM's answer repeats it")
-        self.set_clock(IDLE_S + 2)
+        self.assertEqual({line.split(",")[0] for line in self.left(second, IDLE_S - 2)}, {"key"},
+                         "IAM's answer repeats it")
         first.pieces |= second.pieces
-        self.assertEqual(self.left(first), [])
+        self.assertEqual(self.left(first, IDLE_S + 2), [])
 
     def test_when_iam_has_closed_it(self):
         needles = self.finish("alice")

@@ -16,11 +16,12 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
 from machine import CONFIG, TIMEOUT_S, until, write  # noqa: E402
-from service import (ALLOWED, COMMAND, GONE, NO_BROKER, OK, PROGRAM, SOCKET, USERS, Broker, Client,  # noqa: E402
-                     ServiceTest, as_user, authenticate, begin, drop)
-from wire import DENIED  # noqa: E402
+from service import (ALLOWED, COMMAND, GONE, NO_BROKER, OK, PROGRAM, SOCKET, USERS, Broker, Client, Clock,  # noqa: E402
+                     ServiceTest, adopt, as_user, authenticate, begin, drop, token)
+from wire import DENIED, NO_SESSION  # noqa: E402
 
 CLIENTS_OF_ONE_MAX = 16  # resident.c
+PENDING_S, UNWATCHED_S = 120, 12 * 3600  # session.h
 machine = ServiceTest.machine = begin()
 keys = machine.iam.keys
 ALICE = USERS["alice"]
@@ -185,7 +186,8 @@ class Life(ServiceTest):
 
     def test_who_asks_has_no_pid_here(self):
         """The broker is in a pid namespace of its own, and the leader of a session: none of who asks."""
-        broker = self.start(wrapper=("unshare", "--pid", "--fork", "setsid"))
+        clock = Clock(machine)
+        broker = self.start(wrapper=(*clock.wrapper, "unshare", "--pid", "--fork", "setsid"))
         outside = broker.process.pid
         child = int(Path(f"/proc/{outside}/task/{outside}/children").read_text())
         self.addCleanup(broker.process.wait, TIMEOUT_S)
@@ -193,6 +195,21 @@ class Life(ServiceTest):
         login = machine.run(COMMAND, "login", user="alice", answer=keys["alice"] + "\n")
         self.assertEqual(login.returncode, 0, login.stderr + broker.log)
         self.assertRegex(broker.wait("adopted"), r"user=alice .*\(not watched\)")
+        clock.set(UNWATCHED_S - 60, broker)
+        self.assertEqual(broker.lines("dropped"), [])
+        clock.set(UNWATCHED_S + 60, broker)
+        self.assertRegex(broker.wait("dropped"), 'user=alice reason="its time is up"')
+
+    def test_nobody_adopts_it(self):
+        clock = Clock(machine)
+        broker = self.start(wrapper=clock.wrapper)
+        late, too_late = (broker.ask(authenticate("alice", keys["alice"])).handle for _ in range(2))
+        clock.set(PENDING_S - 10, broker)
+        self.assert_result(broker.ask(adopt(late, "alice")), ALLOWED)
+        clock.set(PENDING_S + 10, broker)
+        self.assertRegex(broker.wait("dropped"), f'session={too_late[:8]} .*reason="nobody has adopted it"')
+        self.assert_result(broker.ask(adopt(too_late, "alice")), NO_SESSION)
+        self.assert_result(broker.ask(token(late)), ALLOWED)
 
     def test_activation_with_another_kind_of_socket(self):
         path = machine.scratch / "stream.sock"

@@ -10,10 +10,11 @@ sys.dont_write_bytecode = True
 import suite  # noqa: E402
 from machine import until  # noqa: E402
 from service import ALLOWED, LATER, USERS, ServiceTest, authenticate, begin, token  # noqa: E402
-from wire import DENIED, KEY_REJECTED, THROTTLED, UNAVAILABLE  # noqa: E402
+from wire import BROKER_ERROR, DENIED, KEY_REJECTED, THROTTLED, UNAVAILABLE  # noqa: E402
 
 TRIES, LINES = 30, 100  # at once; limit.h
 OF_ONE, OF_USERS = 16, 128
+OWN_LOGINS, OWN_HELD = 100, 64  # limit.h, session.h
 machine = ServiceTest.machine = begin()
 keys = machine.iam.keys
 ALICE, BOB = USERS["alice"], USERS["bob"]
@@ -67,6 +68,21 @@ class Keys(ServiceTest):
     def test_good_keys_of_others_throttle_too(self):
         results = [self.ask("alice", "bob").result for _ in range(TRIES + 10)]
         self.assertEqual((set(results[:TRIES]), results[-1]), ({DENIED}, THROTTLED))
+
+    def test_a_user_alone_does_not_use_up_the_hosts_requests(self):
+        """Not even with a good key, in a loop."""
+        def login(uid: int, name: str = "bob"):
+            return self.broker.ask(authenticate(name, keys[name], uid=USERS[name], service="ibmiam"), uid)
+
+        handles = [login(BOB).handle for _ in range(OWN_HELD)]
+        self.assertNotIn(None, handles)
+        for _ in range(OWN_LOGINS - OWN_HELD):
+            self.assert_result(login(BOB), BROKER_ERROR, "another credential for this user")
+        before = self.requests()
+        self.assert_result(login(BOB), THROTTLED, "too many logins by this user himself")
+        self.assertEqual(self.requests(before), 0)
+        self.assert_result(login(ALICE, "alice"), ALLOWED)
+        self.assert_result(self.ask("bob", "bob"), ALLOWED)  # over SSH
 
     def test_refusals_do_not_crowd_the_log(self):
         """A log that is flooded loses other lines (journald.conf(5), RateLimitBurst)."""

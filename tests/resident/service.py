@@ -15,6 +15,7 @@ from typing import Iterator
 
 from hosttest import HostTest, begin  # noqa: F401
 from machine import CONFIG, TIMEOUT_S, USERS, Machine, die_with_parent, until
+from suite import BUILD
 from wire import (ADOPT, ALLOWED, DROP, MESSAGE_MAX, NO_SESSION, REQUEST, field, fields, message,
                   text, u32)
 
@@ -135,6 +136,24 @@ class Broker:
     def cpu_s(self) -> float:
         words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Clock:
+    """One that goes ahead as the test says, for a broker that is started behind its `wrapper`."""
+    LIBRARY = BUILD / "tests/resident/clock.so"
+    numbers = itertools.count()
+
+    def __init__(self, machine: Machine) -> None:
+        self.path = machine.scratch / f"clock-{next(self.numbers)}"
+        self.path.write_bytes(struct.pack("q", 0))
+        self.wrapper = ("env", f"LD_PRELOAD={self.LIBRARY}", f"CLOCK_AHEAD={self.path}")
+
+    def set(self, ahead_s: int, broker: Broker) -> None:
+        """When the broker has looked at it, and done what is due; also what it does after a reply."""
+        with open(self.path, "r+b") as file:
+            file.write(struct.pack("q", ahead_s))
+        for _ in range(2):
+            broker.client().socket.close()
 
 
 class Killer:
