@@ -8,6 +8,8 @@
 
 VERSION   := 0.1.0
 BUILD     := build
+# By one name: the headers that an object needs are noted under the name that it was made by.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 PREFIX    := /usr
 SYSCONF   := /etc
 BINDIR    := $(PREFIX)/bin

@@ -280,7 +280,8 @@ def install() -> None:
 
 
 def make(*targets) -> None:
-    done = subprocess.run(["make", "-s", "-C", ROOT, f"BUILD={BUILD}", *targets], text=True, capture_output=True,
+    names = [str(target).removeprefix(f"{ROOT}/") for target in targets]  # as the Makefile calls them
+    done = subprocess.run(["make", "-s", "-C", ROOT, f"BUILD={BUILD}", *names], text=True, capture_output=True,
                           env=os.environ | {"MAKEFLAGS": build_overrides()})
     if done.returncode != 0:
         raise RuntimeError(f"make {targets} failed:\n{done.stdout}{done.stderr}")

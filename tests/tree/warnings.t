@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The sources build without a warning, with gcc and with clang."""
+"""The sources build without a warning, with gcc and with clang; and again when a header has changed."""
+import os
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,20 @@ class Warnings(unittest.TestCase):
 
     def test_clang(self):
         self.build("clang")
+
+
+class Headers(unittest.TestCase):
+    def test_changed(self):
+        """Whatever the folder of objects was called when they were made, and is called now."""
+        with tempfile.TemporaryDirectory(prefix="ibmiam-headers-") as folder:
+            target = Path(folder, "build/pam_ibmiam/common/client.o")
+            made = []
+            for name in f"{folder}/build", f"{folder}/./build/", os.path.relpath(f"{folder}/build", suite.ROOT):
+                done = subprocess.run(["make", "-s", "-C", suite.ROOT, f"BUILD={name}", "-W",
+                                       "pam_ibmiam/common/wire.h", target], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                made.append(target.stat().st_mtime_ns)
+            self.assertEqual(len(set(made)), len(made))
 
 
 suite.main()
