@@ -52,8 +52,8 @@ struct server {
 	bool stop;
 };
 
-/* Makes the epoll set, the IAM client and room for a reply.  False when there is no memory.  Release with
- * server_close(), which also ends all clients; it takes an all-zero struct too. */
+/* Makes the epoll set, the IAM client and room for a reply.  False when there is no memory.
+ * Release with server_close(), which also ends all clients; it takes an all-zero struct too. */
 bool server_open(struct server *server);
 void server_close(struct server *server);
 

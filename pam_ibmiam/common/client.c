@@ -302,6 +302,8 @@ bool client_ask(const struct client_broker *broker, struct wire_request *request
 	}
 	if (!ok && (!broker->socket || timeout_ms > 0))
 		ok = ask_one_shot(broker, request, timeout_ms, buf, reply, fault);
+	if (!ok)
+		secret_free(buf); /* a request that was not sent: the key */
 	(void)pthread_setcancelstate(before, NULL);
 	return ok;
 }

@@ -11,8 +11,15 @@
 #include "secret.h"
 #include "wire.h"
 
-/* Where the resident broker listens, unless somebody says otherwise. */
+/* Where the resident broker listens, the program and the configuration are, unless somebody says
+ * otherwise; the last two are the Makefile's to say (LIBEXEC, SYSCONF). */
 #define CLIENT_SOCKET "/run/ibmiam/broker.sock"
+#ifndef IBMIAM_BROKER_PATH
+#define IBMIAM_BROKER_PATH "/usr/libexec/ibmiam-broker"
+#endif
+#ifndef IBMIAM_CONFIG_PATH
+#define IBMIAM_CONFIG_PATH "/etc/security/ibmiam.conf"
+#endif
 
 enum { CLIENT_SOCKET_MAX = 108 }; /* bytes of such a path, the terminator included: unix(7) */
 
@@ -41,8 +48,8 @@ uint32_t client_budget_ms(int timeout_ms);
  * from when it is sent.  Ending a hung one-shot broker may add KEEPER_GRACE_MS, and a keeper that
  * somebody holds up KEEPER_LAST_MS (keeper.h).
  * On true *reply is filled and points into *buf, which the caller frees, its note perhaps into
- * *fault; buf must be empty on entry.  On false *fault is filled; the result is IBMIAM_BROKER_ERROR.  Either way no process
- * and no descriptor is left.
+ * *fault; buf must be empty on entry.  On false *fault is filled, and buf is empty; the result is
+ * IBMIAM_BROKER_ERROR.  Either way no process and no descriptor is left.
  */
 bool client_ask(const struct client_broker *broker, struct wire_request *request,
 		int timeout_ms, struct secret *buf, struct wire_reply *reply,

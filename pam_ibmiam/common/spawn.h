@@ -19,8 +19,9 @@ struct spawn {
 int spawn_begin(const char *program, const char *config, struct spawn *ret);
 
 /* Shuts fd down, which ends the broker (it is killed after KEEPER_GRACE_MS), and waits for
- * that (a keeper that is held up is killed after KEEPER_LAST_MS, and its broker with it), so that no process is left.  Returns its exit status, 128 + the signal that
- * ended it, or -1 where that is unknown. */
+ * that (a keeper that is held up is killed after KEEPER_LAST_MS, and its broker with it), so that
+ * no process is left.  Returns its exit status, 128 + the signal that ended it, or -1 where that
+ * is unknown. */
 int spawn_end(struct spawn *s);
 
 #endif

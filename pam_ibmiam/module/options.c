@@ -10,13 +10,6 @@
 
 #include "client.h"
 
-#ifndef IBMIAM_BROKER_PATH
-#define IBMIAM_BROKER_PATH "/usr/libexec/ibmiam-broker"
-#endif
-#ifndef IBMIAM_CONFIG_PATH
-#define IBMIAM_CONFIG_PATH "/etc/security/ibmiam.conf"
-#endif
-
 enum { TIMEOUT_DEFAULT_S = 10, TIMEOUT_MIN_S = 1, TIMEOUT_MAX_S = 60, PROMPT_MAX = 200 };
 
 /* Each setter stores the value, or returns what it expects instead. */

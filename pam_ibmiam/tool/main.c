@@ -10,13 +10,6 @@
 #include "output.h"
 #include "process.h"
 
-#ifndef IBMIAM_BROKER_PATH
-#define IBMIAM_BROKER_PATH "/usr/libexec/ibmiam-broker"
-#endif
-#ifndef IBMIAM_CONFIG_PATH
-#define IBMIAM_CONFIG_PATH "/etc/security/ibmiam.conf"
-#endif
-
 /* What each may exit with, besides what all may. */
 enum {
 	EXITS_LOGIN = TOOL_EXIT_BIT(TOOL_NO_BROKER) | TOOL_EXIT_BIT(TOOL_ENDED) | TOOL_EXIT_BIT(TOOL_LATER),

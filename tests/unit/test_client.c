@@ -207,6 +207,7 @@ static void broker_is_understood(void **state)
 	if (b->fault) {
 		assert_false(ok);
 		unit_check_text("fault", fault.text, b->fault);
+		assert_null(buf.data);
 		return;
 	}
 	if (!ok)
@@ -323,6 +324,7 @@ static void folder_is_no_program(void **state)
 	(void)state;
 	assert_false(ask(unit_folder, "x", "key", 5000, &buf, &reply, &fault));
 	assert_non_null(strstr(fault.text, "is not a regular file"));
+	assert_null(buf.data); /* there was a key in it */
 }
 
 static void bad_request_is_not_sent(void **state)
