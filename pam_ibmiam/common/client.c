@@ -152,21 +152,24 @@ static bool prepare(const struct wire_message *message, const void *request, str
 	return why ? fail(fault, "the request cannot be sent: %s", why) : true;
 }
 
-/* Sends the request in buf, then has the reply there.  *ret_n is what receive() returned.
- * The time counts from here, on both sides: a host that its user had stopped in between (^Z in
- * su) must not look like an outage of IAM. */
-static bool exchange(int fd, int timeout_ms, struct secret *buf, struct wire_reply *reply,
-		     struct client_fault *fault, ssize_t *ret_n)
+static bool send_request(int fd, struct secret *buf, struct client_fault *fault)
 {
 	int error = transmit(fd, buf);
-	ssize_t n = error ? -error : receive(fd, buf->data, buf->cap, deadline_now_ms() + timeout_ms);
 
-	*ret_n = n;
-	if (error)
-		return fail(fault, "the request cannot be sent: %s", strerrordesc_np(error));
-	if (n > 0)
-		buf->len = (size_t)n;
-	return check_reply(n, buf, reply, fault);
+	fault->sent = !error;
+	return !error || fail(fault, "the request cannot be sent: %s", strerrordesc_np(error));
+}
+
+/* The reply has its place where the request was.  *ret_n is what receive() returned.
+ * The time counts from when the request was sent, on both sides: a host that its user had stopped
+ * before (^Z in su) must not look like an outage of IAM. */
+static bool await_reply(int fd, int timeout_ms, struct secret *buf, struct wire_reply *reply,
+			struct client_fault *fault, ssize_t *ret_n)
+{
+	*ret_n = receive(fd, buf->data, buf->cap, deadline_now_ms() + timeout_ms);
+	if (*ret_n > 0)
+		buf->len = (size_t)*ret_n;
+	return check_reply(*ret_n, buf, reply, fault);
 }
 
 static bool ask_one_shot(const struct client_broker *broker, struct wire_request *request,
@@ -175,7 +178,7 @@ static bool ask_one_shot(const struct client_broker *broker, struct wire_request
 {
 	struct spawn child;
 	int error, status;
-	ssize_t n;
+	ssize_t n = 0;
 	bool ok;
 
 	request->budget_ms = client_budget_ms(timeout_ms);
@@ -186,7 +189,8 @@ static bool ask_one_shot(const struct client_broker *broker, struct wire_request
 	if (error)
 		return fail(fault, "cannot start the broker %s: %s", broker->program,
 			    strerrordesc_np(error));
-	ok = exchange(child.fd, timeout_ms, buf, reply, fault, &n);
+	ok = send_request(child.fd, buf, fault) &&
+	     await_reply(child.fd, timeout_ms, buf, reply, fault, &n);
 	status = spawn_end(&child);
 	if (!ok && n != -ETIMEDOUT)
 		explain(status, broker->program, fault);
@@ -242,25 +246,38 @@ static bool is_greeted(int fd, int timeout_ms)
 	return n > 0 && !wire_decode(&wire_hello_message, buf, (size_t)n, &hello);
 }
 
+/* A key only goes to a broker that has greeted: until then it may hang, or be of another version.
+ * What holds none goes at once, and the greeting, which comes before the reply, is looked at then:
+ * that spares the host one wait. */
+static bool greet_and_send(int fd, const char *path, bool has_key, int timeout_ms,
+			   struct secret *buf, struct client_fault *fault)
+{
+	fault->nobody = true;
+	if (!is_trusted(fd))
+		return fail(fault, "whoever listens at %s is not root", path);
+	if (!has_key && !send_request(fd, buf, fault))
+		return false;
+	if (!is_greeted(fd, timeout_ms))
+		return fail(fault, "the broker at %s does not greet, or speaks another version", path);
+	fault->nobody = false;
+	return !has_key || send_request(fd, buf, fault);
+}
+
 static bool ask_resident(const char *path, const struct wire_message *message, const void *request,
 			 int timeout_ms, struct secret *buf, struct wire_reply *reply,
 			 struct client_fault *fault)
 {
+	bool has_key = message == &wire_request_message, ok;
 	int fd = connect_to(path);
-	bool ok = false;
 	ssize_t n;
 
-	fault->nobody = true;
+	fault->nobody = fd < 0;
+	fault->sent = false;
 	if (fd < 0)
 		return fail(fault, "no broker listens at %s: %s", path, strerrordesc_np(-fd));
-	if (!is_trusted(fd))
-		(void)fail(fault, "whoever listens at %s is not root", path);
-	else if (!is_greeted(fd, timeout_ms))
-		(void)fail(fault, "the broker at %s does not greet, or speaks another version", path);
-	else
-		fault->nobody = false;
-	if (!fault->nobody && prepare(message, request, buf, fault))
-		ok = exchange(fd, timeout_ms, buf, reply, fault, &n);
+	ok = prepare(message, request, buf, fault) &&
+	     greet_and_send(fd, path, has_key, timeout_ms, buf, fault) &&
+	     await_reply(fd, timeout_ms, buf, reply, fault, &n);
 	(void)close(fd);
 	if (!ok)
 		secret_free(buf);

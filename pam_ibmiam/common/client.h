@@ -33,6 +33,7 @@ struct client_broker {
 /* Why there is no reply. */
 struct client_fault {
 	bool nobody;    /* nobody listens, or nobody who may be trusted; else it broke off */
+	bool sent;      /* the request was: it may still be answered */
 	char text[256]; /* one line for the log: what failed and what to do */
 };
 
@@ -56,7 +57,7 @@ bool client_ask(const struct client_broker *broker, struct wire_request *request
 		struct client_fault *fault);
 
 /* Sends a request of whatever kind (wire.h) to the resident broker that listens at socket, with
- * all else as above.  It has been sent only if the broker greeted us. */
+ * all else as above.  One that holds no key is sent before the broker has greeted us. */
 bool client_ask_resident(const char *socket, const struct wire_message *message,
 			 const void *request, int timeout_ms, struct secret *buf,
 			 struct wire_reply *reply, struct client_fault *fault);

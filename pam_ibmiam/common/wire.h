@@ -48,8 +48,8 @@ struct wire_session {
 	uint32_t budget_ms;  /* as above */
 };
 
-/* What a resident broker says to each connection before it is asked anything, so that no key
- * is given to one that does not answer. */
+/* What a resident broker says first to each connection, so that no key is given to one that
+ * hangs. */
 struct wire_hello {
 	const char *version; /* of the program; for the log */
 };

@@ -32,7 +32,7 @@ static bool adopt(const char *socket, const struct wire_session *request, struct
 		note(ret, socket, request->session);
 		return true;
 	}
-	if (!fault->nobody)
+	if (fault->sent)
 		note(ret, socket, request->session);
 	return false;
 }

@@ -23,6 +23,10 @@ class Turn:
     hangs: bool = False  # instead of closing
     leaves: bool = False  # afterwards there is no broker any more
 
+    @property
+    def listens(self) -> bool:
+        return self.hello is not None or self.hangs
+
 
 def welcome(**parts) -> Turn:
     return Turn(wire.reply(**{"session": HANDLE} | parts))
@@ -60,7 +64,7 @@ class Resident:
         hello = turn.hello if turn else wire.hello()
         if hello is not None:
             connection.send(hello)
-        message = connection.recv(wire.MESSAGE_MAX) if hello is not None or turn.hangs else b""
+        message = connection.recv(wire.MESSAGE_MAX) if not turn or turn.listens else b""
         if message:
             self.received.append(self.read(message))
         answer = turn.answer if turn else welcome().answer if message[1:2] == bytes([wire.REQUEST]) else DONE

@@ -128,16 +128,16 @@ IN_SESSION = "authenticate setcred env close_session env"
 
 
 def adopting(name: str, turn: Turn, reason: str, dropped: bool = False, **more) -> Case:
-    """What goes wrong costs the session its handle and nothing else. If the broker may have adopted it, it hears of
-    the end as well."""
-    return Case(f"adopt: {name}", IN_SESSION, [ASKED, *([ADOPTED] if turn.hello == wire.hello() else []),
+    """What goes wrong costs the session its handle and nothing else. If the broker may have adopted it, or may yet,
+    it hears of the end as well."""
+    return Case(f"adopt: {name}", IN_SESSION, [ASKED, *([ADOPTED] if turn.listens else []),
                                                *([DROPPED] if dropped else [])],
                 [EXPORTED, {}], (welcome(), turn), (ALLOWED, without(reason)), **more)
 
 
 def dropping(name: str, turn: Turn, *log, **more) -> Case:
     return Case(f"drop: {name}", f"{IN_SESSION} setcred-delete close_session",
-                [ASKED, ADOPTED, *([DROPPED] if turn.hello == wire.hello() else [])], [HELD, {}],
+                [ASKED, ADOPTED, *([DROPPED] if turn.listens else [])], [HELD, {}],
                 (welcome(), Turn(wire.reply(environment=())), turn), (ALLOWED, *log), **more)
 
 
@@ -149,9 +149,9 @@ FAULTS = [
     adopting("control characters", Turn(wire.refusal(wire.BROKER_ERROR, reason="a\nb\x1b[2J")), r"a\?b\?\[2J$"),
     adopting("no answer", Turn(), "ended without a reply", True),
     adopting("a broken answer", Turn(wire.reply()[:-1]), "breaks the protocol", True),
-    adopting("no greeting", Turn(hello=None), "does not greet"),
-    adopting("another version", Turn(hello=wire.hello(version=2)), "another version"),
-    adopting("hangs before it greets", Turn(hello=None, hangs=True), "does not greet"),
+    adopting("no greeting", Turn(hello=None), "does not greet", True),
+    adopting("another version", Turn(hello=wire.hello(version=2)), "another version", True),
+    adopting("hangs before it greets", Turn(hello=None, hangs=True), "does not greet", True),
     adopting("hangs", Turn(hangs=True), "did not answer in time", True),
     Case("drop: the broker is gone", "authenticate setcred env close_session env", [ASKED, ADOPTED], [HELD, {}],
          (welcome(), Turn(wire.reply(environment=()), leaves=True)), (ALLOWED, not_dropped("no broker listens at"))),

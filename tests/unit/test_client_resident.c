@@ -1,6 +1,7 @@
 /*
- * The asking end and a resident broker: it hears of a key only after it has greeted, its whole
- * reply is the verdict, and where there is none a one-shot broker gives one, within the time.
+ * The asking end and a resident broker: it hears of a key only after it has greeted, of what holds
+ * none at once; its whole reply is the verdict, and where there is none a one-shot broker gives
+ * one, within the time.
  */
 #include "unit_broker.h"
 
@@ -49,7 +50,7 @@ static const struct resident {
 	const char *reply;
 	size_t reply_len;
 	enum manners manners;
-	bool heard;    /* it got the request: all of it, or not a byte */
+	bool greets;   /* so that it gets the key: all of the request, or not a byte */
 	enum end end;
 	int result;    /* of RESIDENT */
 	const char *fault; /* of client_ask_resident, NULL for none; * at its end: anything */
@@ -184,7 +185,7 @@ static bool ask_both(const char *path, int timeout_ms, struct secret *buf, struc
 static void resident_is_asked_first(void **state)
 {
 	const struct resident *r = *state;
-	const int timeout_ms = r->manners == HANGS && r->heard ? 2000 : 8000;
+	const int timeout_ms = r->manners == HANGS && r->greets ? 2000 : 8000;
 	int64_t begin = deadline_now_ms();
 	struct client_fault fault = { .text = "" };
 	struct wire_reply reply = { 0 };
@@ -193,7 +194,7 @@ static void resident_is_asked_first(void **state)
 
 	begin_resident(r, geteuid());
 	ok = ask_both(resident.path, timeout_ms, &buf, &reply, &fault);
-	assert_int_equal(end_resident(), r->heard ? 1 : 0);
+	assert_int_equal(end_resident(), r->greets ? 1 : 0);
 	if (!ok)
 		fail_msg("fault is \"%s\"", fault.text);
 	assert_in_range(deadline_now_ms() - begin, 0, timeout_ms + 5000); /* a machine may be busy */
@@ -221,15 +222,16 @@ static void resident_alone(void **state)
 	before = unit_open_descriptors();
 	ok = client_ask_resident(resident.path, &wire_drop_message, &drop, 400, &buf, &reply, &fault);
 	assert_int_equal(unit_open_descriptors(), before);
-	assert_int_equal(end_resident(), r->heard ? 1 : 0);
+	assert_int_equal(end_resident(), r->manners == NO_ACCEPT ? 0 : 1);
 	assert_int_equal(ok, !r->fault);
+	assert_int_equal(fault.sent, r->manners != NO_ACCEPT);
 	assert_in_range(deadline_now_ms() - begin, 0, 500 + 5000);
 	if (ok) {
 		assert_int_equal(reply.result, r->result);
 		return;
 	}
 	unit_check_text("fault", fault.text, r->fault);
-	assert_int_equal(fault.nobody, !r->heard);
+	assert_int_equal(fault.nobody, !r->greets);
 	assert_null(buf.data); /* room for the next one who is asked */
 }
 
@@ -270,6 +272,7 @@ static void nobody_listens(void **state)
 	}
 	assert_false(client_ask_resident(path, &wire_drop_message, &drop, 5000, &buf, &reply, &fault));
 	assert_true(fault.nobody);
+	assert_false(fault.sent);
 	assert_non_null(strstr(fault.text, "no broker listens at /"));
 	assert_non_null(strstr(fault.text, n->why));
 	assert_true(ask_both(path, 8000, &again, &reply, &fault));
@@ -280,9 +283,10 @@ static void nobody_listens(void **state)
 	free(path);
 }
 
-/* Whoever else could make a socket there would be told keys. */
-static void strangers_get_no_key(void **state)
+/* Whoever else could make a socket there would be told keys, and handles. */
+static void strangers_are_told_nothing(void **state)
 {
+	const struct wire_session drop = { .session = HANDLE };
 	struct client_fault fault = { .text = "" };
 	struct wire_reply reply;
 	SECRET_AUTO(buf);
@@ -295,6 +299,10 @@ static void strangers_get_no_key(void **state)
 	assert_int_equal(chmod(unit_folder, 0700), 0);
 	assert_true(ask_both(resident.path, 8000, &buf, &reply, &fault));
 	assert_string_equal(reply.environment, "A=1");
+	secret_free(&buf);
+	assert_false(client_ask_resident(resident.path, &wire_drop_message, &drop, 5000, &buf, &reply, &fault));
+	assert_true(fault.nobody);
+	assert_false(fault.sent);
 	assert_int_equal(end_resident(), 0);
 }
 
@@ -312,7 +320,7 @@ int main(int argc, char **argv)
 	UNIT_ROWS(&s, resident_is_asked_first, residents);
 	UNIT_ROWS(&s, resident_alone, residents);
 	UNIT_ROWS(&s, nobody_listens, nowheres);
-	UNIT_TEST(&s, strangers_get_no_key);
+	UNIT_TEST(&s, strangers_are_told_nothing);
 	result = unit_run(&s, "client, resident");
 	(void)unit_folder_remove(NULL);
 	free(program);
