@@ -12,9 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* newer than Debian 12's headers */
-#endif
+#include "watch.h"
 
 bool listener_is_passed(void)
 {
@@ -38,15 +36,6 @@ static int take_passed(char *why, size_t why_len)
 	(void)fcntl(LISTENER_PASSED_FD, F_SETFD, FD_CLOEXEC);
 	(void)fcntl(LISTENER_PASSED_FD, F_SETFL, O_NONBLOCK);
 	return LISTENER_PASSED_FD;
-}
-
-/* From Linux 6.16 on: who connects from now on can send no descriptors, which would be closed here
- * (watch.h, watch_close_fd()). */
-static void refuse_descriptors(int fd)
-{
-	const int off = 0;
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
 }
 
 /* Not to be released until the process ends. */
@@ -104,6 +93,6 @@ int listener_open(const char *path, char *why, size_t why_len)
 	int fd = path ? make(path, why, why_len) : take_passed(why, why_len);
 
 	if (fd >= 0)
-		refuse_descriptors(fd);
+		(void)watch_refuse_descriptors(fd);
 	return fd;
 }

@@ -29,6 +29,10 @@ void watch_close(struct watch *watch);
  * so does watch_close(). */
 void watch_close_fd(int fd);
 
+/* From now on nobody can send descriptors to this socket, or to those that it accepts.  False before
+ * Linux 6.16. */
+bool watch_refuse_descriptors(int fd);
+
 /* Calls ready() of those that are, one after the other, as each may end others. */
 void watch_dispatch(int set);
 

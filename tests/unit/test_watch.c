@@ -1,11 +1,14 @@
 /*
  * What is watched is called when it is ready, and never after it was closed: its owner has been
- * freed by then.
+ * freed by then.  Closing takes a timer where a stranger's descriptors may be closed along
+ * (tests/resident/life.t has such), and only there.  setitimer() is replaced, to count it.
  */
 #include "unit.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "watch.h"
@@ -28,6 +31,14 @@ static void on_ready(struct watch *w, uint32_t events)
 	end->called++;
 	if (end->closes)
 		watch_close(&end->closes->watch);
+}
+
+static unsigned int timers; /* set, or set back */
+
+int setitimer(__itimer_which_t which, const struct itimerval *next, struct itimerval *before)
+{
+	timers++;
+	return (int)syscall(SYS_setitimer, which, next, before);
 }
 
 static int begin(void **state)
@@ -106,6 +117,22 @@ static void never_watched(void **state)
 	assert_true(ends[0].called > 0);
 }
 
+static void timed_where_descriptors_may_come(void **state)
+{
+	bool refusable;
+
+	(void)state;
+	timers = 0;
+	watch_close_fd(dup(set));
+	assert_int_equal(timers, 0);
+	watch_close(&ends[0].watch);
+	assert_int_equal(timers, 2);
+	refusable = watch_refuse_descriptors(ends[1].watch.fd); /* from Linux 6.16 on */
+	timers = 0;
+	watch_close(&ends[1].watch);
+	assert_int_equal(timers, refusable ? 0 : 2);
+}
+
 int main(void)
 {
 	static struct unit_suite s = { .setup = begin, .teardown = end };
@@ -114,5 +141,6 @@ int main(void)
 	UNIT_TEST(&s, closed_but_for_a_copy);
 	UNIT_TEST(&s, closed_by_another);
 	UNIT_TEST(&s, never_watched);
+	UNIT_TEST(&s, timed_where_descriptors_may_come);
 	return unit_run(&s, "watch");
 }
