@@ -5,6 +5,40 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+enum { KEPT_MAX = 8 };
+
+static struct secret kept[KEPT_MAX]; /* wiped, free for the next one */
+static bool keeps;
+
+void secret_keep_pages(void)
+{
+	keeps = true;
+}
+
+/* False: there is none of that size. */
+static bool take_kept(struct secret *s, size_t size)
+{
+	for (size_t i = 0; i < KEPT_MAX; i++) {
+		if (!kept[i].data || kept[i].cap != size)
+			continue;
+		*s = kept[i];
+		kept[i] = (struct secret){ 0 };
+		return true;
+	}
+	return false;
+}
+
+static bool keep(const struct secret *s)
+{
+	for (size_t i = 0; keeps && i < KEPT_MAX; i++) {
+		if (kept[i].data)
+			continue;
+		kept[i] = *s;
+		return true;
+	}
+	return false;
+}
+
 bool secret_init(struct secret *s, size_t cap)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -13,6 +47,8 @@ bool secret_init(struct secret *s, size_t cap)
 
 	if (cap == 0 || size < cap)
 		return false;
+	if (take_kept(s, size))
+		return true;
 	data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (data == MAP_FAILED)
 		return false;
@@ -62,6 +98,7 @@ void secret_free(struct secret *s)
 	if (!s || !s->data)
 		return;
 	secret_clear(s);
-	(void)munmap(s->data, s->cap);
+	if (!keep(s))
+		(void)munmap(s->data, s->cap);
 	*s = (struct secret){ 0 };
 }

@@ -21,6 +21,13 @@ struct secret {
 #define SECRET_AUTO(name) \
 	__attribute__((cleanup(secret_free))) struct secret name = { 0 }
 
+/*
+ * From now on secret_free() keeps a few mappings, wiped, for secret_init(): to map, lock and touch
+ * pages anew for each login is a quarter of a resident broker's work.  For a process of one thread
+ * that handles many; never in somebody else's, which would be left with them.
+ */
+void secret_keep_pages(void);
+
 /* Gives *s room for cap bytes.  Returns false, *s untouched, when there is no memory. */
 bool secret_init(struct secret *s, size_t cap);
 

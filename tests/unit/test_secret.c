@@ -194,6 +194,40 @@ static void scope_end_wipes_and_unmaps(void **state)
 	check_gone(at, cap, count);
 }
 
+/* The last test: a process that keeps pages goes on to do so. */
+static void kept_pages_are_wiped_and_used_again(void **state)
+{
+	struct secret s[9] = { { 0 } }, other = { 0 }; /* one more than are kept */
+	unsigned int count;
+	char *at;
+
+	(void)state;
+	secret_keep_pages();
+	assert_true(secret_init(&s[0], 2 * page_size()));
+	at = s[0].data;
+	memset(at, 'x', s[0].cap);
+	count = unmapped.count;
+	secret_free(&s[0]);
+	assert_null(s[0].data);
+	assert_int_equal(unmapped.count, count);
+	assert_int_equal(dirty_bytes(at, 2 * page_size()), 0); /* at once, not when they are needed */
+	assert_true(secret_init(&other, 1)); /* of another size */
+	assert_ptr_not_equal(other.data, at);
+	assert_true(secret_init(&s[0], page_size() + 1));
+	assert_ptr_equal(s[0].data, at);
+	assert_int_equal(s[0].len, 0);
+	assert_int_equal(s[0].cap, 2 * page_size());
+	for (size_t i = 1; i < 9; i++) {
+		assert_true(secret_init(&s[i], 2 * page_size()));
+		assert_ptr_not_equal(s[i].data, at); /* never two of one */
+	}
+	for (size_t i = 0; i < 9; i++)
+		secret_free(&s[i]);
+	assert_int_equal(unmapped.count, count + 1);
+	assert_int_equal(unmapped.dirty, 0);
+	secret_free(&other);
+}
+
 /* Is this flag among the VmFlags of the mapping that holds the address? */
 static bool mapping_has_flag(const void *at, const char *flag)
 {
@@ -267,5 +301,6 @@ int main(void)
 	UNIT_TEST(&s, scope_end_wipes_and_unmaps);
 	UNIT_TEST(&s, stays_out_of_core_dumps);
 	UNIT_TEST(&s, works_without_locked_memory);
+	UNIT_TEST(&s, kept_pages_are_wiped_and_used_again);
 	return unit_run(&s, "secret");
 }
