@@ -7,7 +7,7 @@
 #                           (RECORD=1 writes that file)
 BENCH_PACKAGES := nginx-light strace valgrind libssl-dev curl
 
-BENCH_PROGRAMS := $(addprefix $(BUILD)/tests/bench/,host delay tlsclient sessions inprocess.so)
+BENCH_PROGRAMS := $(addprefix $(BUILD)/tests/bench/,host delay tlsclient curlclient sessions inprocess.so)
 
 bench: deps
 	@tests/deps $(BENCH_PACKAGES)
@@ -25,11 +25,13 @@ bench-instructions: deps
 $(BUILD)/tests/bench/host: BENCH_LIBS := -lpam
 $(BUILD)/tests/bench/sessions: $(COMMON)
 $(BUILD)/tests/bench/tlsclient: BENCH_LIBS := -lssl -lcrypto
+$(BUILD)/tests/bench/curlclient: BENCH_LIBS := -lcurl
+$(BUILD)/tests/bench/curlclient: $(BUILD)/tests/bench/curlpost.o
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(BENCH_LIBS)
 
-$(BUILD)/tests/bench/inprocess.so: $(BUILD)/tests/bench/inprocess.o
+$(BUILD)/tests/bench/inprocess.so: $(BUILD)/tests/bench/inprocess.o $(BUILD)/tests/bench/curlpost.o
 	$(call say,LINK)
 	$(Q)$(CC) -shared $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lpam -lcurl -lcjson
 

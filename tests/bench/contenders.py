@@ -92,6 +92,7 @@ class Contender:
     ports: dict[str, int] = field(default_factory=dict)  # "near" and "far"
     name = ""
     warm_ups = 1
+    in_host = True  # it works through PAM
 
     def __post_init__(self) -> None:
         self.id = "-".join(filter(None, (type(self).__name__.lower(), self.trust)))
@@ -144,6 +145,7 @@ class Permit(Contender):
 
 class TlsClient(Contender):
     name = "bare TLS client"
+    in_host = False
 
     def command(self, where):
         return ["-x", BENCH / "tlsclient", HOST, str(self.ports[where]), TRUST[self.trust]]
@@ -155,6 +157,15 @@ class OpenTls(TlsClient):
 
     def samples(self, where, count):
         return run([BENCH / "tlsclient", HOST, str(self.ports[where]), TRUST[self.trust], str(count)])
+
+
+class CurlClient(Contender):
+    """The floor of what calls libcurl in a process of its own."""
+    name = "bare libcurl client"
+    in_host = False
+
+    def command(self, where):
+        return ["-x", BENCH / "curlclient", url(self.ports[where]), *([FOLDER] if self.trust == "folder" else [])]
 
 
 class OneShot(Contender):
@@ -227,4 +238,4 @@ def everybody(near: int, far: int) -> list[Contender]:
     ours = [OneShot, Cold, Warm] if has_resident() else [OneShot]
     ports = {"near": near, "far": far}
     return [Permit("", ports), OpenTls("folder", ports)] + [
-        kind(trust, ports) for kind in (TlsClient, *ours, InProcess, PamExec) for trust in TRUST]
+        kind(trust, ports) for kind in (TlsClient, CurlClient, *ours, InProcess, PamExec) for trust in TRUST]

@@ -5,8 +5,8 @@ from typing import Iterator
 from results import CPU_S, ROUND_TRIPS_MS
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 900, 210, 70, 56, 40
-COLOURS = {"permit": "#9aa0a6", "opentls": "#bdc1c6", "tlsclient": "#5f6368", "oneshot": "#0f62fe", "cold": "#4589ff",
-           "warm": "#0043ce", "inprocess": "#da1e28", "pamexec": "#b28600"}
+COLOURS = {"permit": "#9aa0a6", "opentls": "#bdc1c6", "tlsclient": "#5f6368", "curlclient": "#a56eff",
+           "oneshot": "#0f62fe", "cold": "#4589ff", "warm": "#0043ce", "inprocess": "#da1e28", "pamexec": "#b28600"}
 STYLE = """text { font: 13px system-ui, sans-serif; fill: #202124 }
 .title { font-weight: 600; font-size: 15px }
 .small { font-size: 11px; fill: #5f6368 }
