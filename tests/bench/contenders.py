@@ -3,6 +3,7 @@
 To add one: a class with a command(), and its line in everybody().
 """
 import contextlib
+import os
 import resource
 import secrets
 import socket
@@ -40,6 +41,7 @@ def configuration(name: str, trust: str, port: int, users: int = 1) -> Path:
     m.write(path, f'endpoint = "https://{HOST}:{port}"\nissuer = {{ "https://iam.cloud.ibm.com/identity" }}\n'
             f'accounts = {{ "{ACCOUNT}" }}\n{ca}{no_rate_limit()}{others}'
             f'user {USER} {{ iam_ids = {{ "{IAM_ID}" }} }}\n', 0o640)
+    os.chown(path, 0, m.USERS["_ibmiam"])  # as README has it: a resident broker that cannot read it has more to log
     return path
 
 
