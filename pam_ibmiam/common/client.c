@@ -85,11 +85,12 @@ static ssize_t receive(int fd, char *buf, size_t size, int64_t deadline_ms)
 	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return -ETIMEDOUT;
+	/* A reset comes once, and before what the broker has said: it ended with our request unread. */
 	do
 		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	/* No descriptors are expected; the kernel has dropped any for want of room. */
 	return (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ? -EMSGSIZE : n;
 }

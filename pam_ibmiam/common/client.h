@@ -33,7 +33,7 @@ struct client_broker {
 /* Why there is no reply. */
 struct client_fault {
 	bool nobody;    /* nobody listens, or nobody who may be trusted; else it broke off */
-	bool sent;      /* the request was: it may still be answered */
+	bool sent;      /* the request was, perhaps to one who had hung up: it may still be served */
 	char text[256]; /* one line for the log: what failed and what to do */
 };
 

@@ -32,8 +32,10 @@ static bool adopt(const char *socket, const struct wire_session *request, struct
 		note(ret, socket, request->session);
 		return true;
 	}
-	if (fault->sent)
+	if (fault->sent) {
 		note(ret, socket, request->session);
+		ret->unsure = true;
+	}
 	return false;
 }
 
@@ -77,7 +79,7 @@ void session_drop(pam_handle_t *pamh, struct session *session)
 		reason = fault.text;
 	else if (reply.result != IBMIAM_ALLOWED && reply.result != IBMIAM_NO_SESSION)
 		reason = reply.reason;
-	if (reason)
+	if (reason && !session->unsure)
 		report_session(pamh, "the session's credential could not be dropped", reason);
 	*session = (struct session){ 0 };
 }

@@ -16,6 +16,7 @@
 struct session {
 	char handle[WIRE_SESSION_MAX];
 	char socket[CLIENT_SOCKET_MAX];
+	bool unsure; /* the broker was asked to adopt it, and has not said that it has */
 };
 
 /* The credential that authenticate left under this handle becomes that of a session of `user`,
@@ -26,7 +27,8 @@ bool session_adopt(pam_handle_t *pamh, const char *socket, const char *handle, c
 		   struct session *ret);
 
 /* Has the broker wipe the credential, and forgets it: at most once.  Nothing to do without
- * one.  Blocks for at most 1 s. */
+ * one.  Blocks for at most 1 s.  What goes wrong is logged, but for one that was never sure to be
+ * there. */
 void session_drop(pam_handle_t *pamh, struct session *session);
 
 /* The same for a credential that nobody has adopted; socket may be NULL. */

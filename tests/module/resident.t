@@ -151,6 +151,8 @@ FAULTS = [
     adopting("a broken answer", Turn(wire.reply()[:-1]), "breaks the protocol", True),
     adopting("no greeting", Turn(hello=None), "does not greet", True),
     adopting("another version", Turn(hello=wire.hello(version=2)), "another version", True),
+    Case("adopt: another version, also when it ends", IN_SESSION, [ASKED, ADOPTED, DROPPED], [EXPORTED, {}],
+         (welcome(), *[Turn(hello=wire.hello(version=2))] * 2), (ALLOWED, without("another version"))),
     adopting("hangs before it greets", Turn(hello=None, hangs=True), "does not greet", True),
     adopting("hangs", Turn(hangs=True), "did not answer in time", True),
     Case("drop: the broker is gone", "authenticate setcred env close_session env", [ASKED, ADOPTED], [HELD, {}],

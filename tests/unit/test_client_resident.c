@@ -5,7 +5,9 @@
  */
 #include "unit_broker.h"
 
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "client.h"
@@ -37,6 +39,7 @@ static int be_broker(void)
 
 enum manners {
 	SERVES,    /* greets, takes a request, answers with the row's reply, closes */
+	ENDS,      /* with the request there, unread: greets and closes, while who asks stands still */
 	HANGS,     /* says what it has to say, then nothing, with the connection open */
 	NO_ACCEPT, /* does not even take the connection */
 };
@@ -85,6 +88,17 @@ static struct {
 	char *path;
 } resident;
 
+static bool send_fails;
+
+/* In place of glibc's. */
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+	if (!send_fails)
+		return syscall(SYS_sendto, fd, data, len, flags, NULL, 0);
+	errno = ENOBUFS;
+	return -1;
+}
+
 static int listen_at(const char *path, int backlog)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -118,15 +132,21 @@ static void serve(const struct resident *r, int listening, int tell)
 	for (;;) {
 		int fd = accept(listening, NULL, NULL);
 
+		if (r->manners == ENDS) {
+			(void)poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1);
+			(void)kill(getppid(), SIGSTOP);
+		}
 		if (r->hello_len > 0)
 			(void)send(fd, r->hello, r->hello_len, MSG_NOSIGNAL);
-		if (recv(fd, request, sizeof request, 0) > 0)
+		if (r->manners != ENDS && recv(fd, request, sizeof request, 0) > 0)
 			(void)!write(tell, "x", 1);
 		if (r->manners == HANGS)
 			continue; /* fd stays open */
 		if (r->reply_len > 0)
 			(void)send(fd, r->reply, r->reply_len, MSG_NOSIGNAL);
 		(void)close(fd);
+		if (r->manners == ENDS)
+			(void)kill(getppid(), SIGCONT);
 	}
 }
 
@@ -235,6 +255,41 @@ static void resident_alone(void **state)
 	assert_null(buf.data); /* room for the next one who is asked */
 }
 
+/* What it has said comes after the reset. */
+static void ends_with_the_request_unread(void **state)
+{
+	static const struct resident ends = { .hello = HELLO, .hello_len = sizeof HELLO - 1, .manners = ENDS };
+	const struct wire_session drop = { .session = HANDLE };
+	struct client_fault fault = { .text = "" };
+	struct wire_reply reply;
+	SECRET_AUTO(buf);
+
+	(void)state;
+	begin_resident(&ends, geteuid());
+	assert_false(client_ask_resident(resident.path, &wire_drop_message, &drop, 8000, &buf, &reply, &fault));
+	assert_int_equal(end_resident(), 0);
+	assert_string_equal(fault.text, "the broker ended without a reply");
+	assert_false(fault.nobody);
+	assert_true(fault.sent);
+}
+
+static void cannot_be_sent(void **state)
+{
+	const struct wire_session drop = { .session = HANDLE };
+	struct client_fault fault = { .sent = true };
+	struct wire_reply reply;
+	SECRET_AUTO(buf);
+
+	(void)state;
+	begin_resident(&residents[0], geteuid());
+	send_fails = true;
+	assert_false(client_ask_resident(resident.path, &wire_drop_message, &drop, 8000, &buf, &reply, &fault));
+	send_fails = false;
+	(void)end_resident();
+	assert_string_equal(fault.text, "the request cannot be sent: No buffer space available");
+	assert_false(fault.sent);
+}
+
 static const struct nowhere {
 	const char *name;
 	const char *file; /* in the folder; NULL: the path is too long */
@@ -319,6 +374,8 @@ int main(int argc, char **argv)
 	(void)alarm(60); /* a fault in client.c may hang */
 	UNIT_ROWS(&s, resident_is_asked_first, residents);
 	UNIT_ROWS(&s, resident_alone, residents);
+	UNIT_TEST(&s, ends_with_the_request_unread);
+	UNIT_TEST(&s, cannot_be_sent);
 	UNIT_ROWS(&s, nobody_listens, nowheres);
 	UNIT_TEST(&s, strangers_are_told_nothing);
 	result = unit_run(&s, "client, resident");
