@@ -1,6 +1,7 @@
 /* Secret buffers on pages of their own.  See secret.h. */
 #include "secret.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -8,11 +9,19 @@
 enum { KEPT_MAX = 8 };
 
 static struct secret kept[KEPT_MAX]; /* wiped, free for the next one */
+static size_t oldest;                /* of them, perhaps */
 static bool keeps;
 
 void secret_keep_pages(void)
 {
 	keeps = true;
+}
+
+/* Out of swap, as far as the limit on that has room just now.  Pages come as they are touched: most
+ * buffers are far larger than what they hold. */
+static void lock(struct secret *s)
+{
+	s->sparse = mlock2(s->data, s->cap, MLOCK_ONFAULT) == 0;
 }
 
 /* False: there is none of that size. */
@@ -23,20 +32,30 @@ static bool take_kept(struct secret *s, size_t size)
 			continue;
 		*s = kept[i];
 		kept[i] = (struct secret){ 0 };
+		if (!s->sparse)
+			lock(s);
 		return true;
 	}
 	return false;
 }
 
-static bool keep(const struct secret *s)
+/* Takes it over, in place of one that may be of a size that nobody asks for any more. */
+static void keep(struct secret *s)
 {
-	for (size_t i = 0; keeps && i < KEPT_MAX; i++) {
-		if (kept[i].data)
-			continue;
-		kept[i] = *s;
-		return true;
+	struct secret *free_one = NULL;
+
+	for (size_t i = 0; i < KEPT_MAX; i++) {
+		if (kept[i].data == s->data)
+			abort(); /* released twice: it would be two sessions' at once */
+		if (!kept[i].data)
+			free_one = &kept[i];
 	}
-	return false;
+	if (!free_one) {
+		free_one = &kept[oldest];
+		oldest = (oldest + 1) % KEPT_MAX;
+		(void)munmap(free_one->data, free_one->cap);
+	}
+	*free_one = *s;
 }
 
 bool secret_init(struct secret *s, size_t cap)
@@ -52,12 +71,11 @@ bool secret_init(struct secret *s, size_t cap)
 	data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (data == MAP_FAILED)
 		return false;
-	/* Both are extra care; a small RLIMIT_MEMLOCK must not refuse a login.  Pages come as they
-	 * are touched: most buffers are far larger than what they hold; and untouched ones join their
-	 * neighbours in one mapping, of which a process may have 65,530 (vm.max_map_count). */
+	/* Both are extra care; a small RLIMIT_MEMLOCK must not refuse a login.  Untouched pages join
+	 * their neighbours in one mapping, of which a process may have 65,530 (vm.max_map_count). */
+	*s = (struct secret){ .data = data, .cap = size };
 	(void)madvise(data, size, MADV_DONTDUMP);
-	*s = (struct secret){ .data = data, .cap = size,
-			      .sparse = mlock2(data, size, MLOCK_ONFAULT) == 0 };
+	lock(s);
 	return true;
 }
 
@@ -98,7 +116,9 @@ void secret_free(struct secret *s)
 	if (!s || !s->data)
 		return;
 	secret_clear(s);
-	if (!keep(s))
+	if (keeps)
+		keep(s);
+	else
 		(void)munmap(s->data, s->cap);
 	*s = (struct secret){ 0 };
 }

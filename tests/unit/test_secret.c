@@ -5,9 +5,11 @@
  */
 #include "unit.h"
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "secret.h"
@@ -194,7 +196,21 @@ static void scope_end_wipes_and_unmaps(void **state)
 	check_gone(at, cap, count);
 }
 
-/* The last test: a process that keeps pages goes on to do so. */
+static size_t locked_kib(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	unsigned long kib = 0;
+	char line[256];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f))
+		if (sscanf(line, "VmLck: %lu", &kib) == 1)
+			break;
+	(void)fclose(f);
+	return kib;
+}
+
+/* The last tests: a process that keeps pages goes on to do so. */
 static void kept_pages_are_wiped_and_used_again(void **state)
 {
 	struct secret s[9] = { { 0 } }, other = { 0 }; /* one more than are kept */
@@ -226,6 +242,82 @@ static void kept_pages_are_wiped_and_used_again(void **state)
 	assert_int_equal(unmapped.count, count + 1);
 	assert_int_equal(unmapped.dirty, 0);
 	secret_free(&other);
+}
+
+static void a_new_size_has_its_place_among_the_kept(void **state)
+{
+	struct secret s[8] = { { 0 } }, new = { 0 };
+	char *at;
+
+	(void)state;
+	for (size_t i = 0; i < UNIT_LEN(s); i++)
+		assert_true(secret_init(&s[i], 3 * page_size()));
+	for (size_t i = 0; i < UNIT_LEN(s); i++)
+		secret_free(&s[i]);
+	assert_true(secret_init(&new, 5 * page_size()));
+	at = new.data;
+	secret_free(&new);
+	assert_true(secret_init(&new, 5 * page_size()));
+	assert_ptr_equal(new.data, at);
+	secret_free(&new);
+}
+
+/* Kept while the limit had no room: locked as soon as it has, and wiped in full all the same. */
+static void kept_pages_are_locked_when_there_is_room(void **state)
+{
+	bool is_root = geteuid() == 0;
+	struct rlimit before, none;
+	struct secret s = { 0 };
+	size_t locked;
+	char *at;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &none), 0);
+	if (is_root)
+		assert_int_equal(seteuid(65534), 0);
+	locked = locked_kib();
+	assert_true(secret_init(&s, 7 * page_size()));
+	if (locked_kib() != locked) {
+		secret_free(&s);
+		UNIT_SKIP("sanitizers replace mlock()");
+	}
+	if (is_root)
+		assert_int_equal(seteuid(0), 0);
+	assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &before), 0);
+	at = s.data;
+	memset(at, 'x', s.cap);
+	secret_free(&s);
+	assert_int_equal(dirty_bytes(at, 7 * page_size()), 0);
+	locked = locked_kib(); /* another may have made room for it */
+	assert_true(secret_init(&s, 7 * page_size()));
+	assert_ptr_equal(s.data, at);
+	assert_int_equal(locked_kib(), locked + 7 * page_size() / 1024);
+	memset(at, 'x', s.cap);
+	secret_free(&s);
+	assert_int_equal(dirty_bytes(at, 7 * page_size()), 0);
+}
+
+static void what_is_released_twice_ends_the_process(void **state)
+{
+	struct secret s = { 0 }, copy;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_true(secret_init(&s, 1));
+	copy = s;
+	secret_free(&s);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)signal(SIGABRT, SIG_DFL);
+		secret_free(&copy);
+		_exit(EXIT_SUCCESS);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
 /* Is this flag among the VmFlags of the mapping that holds the address? */
@@ -302,5 +394,8 @@ int main(void)
 	UNIT_TEST(&s, stays_out_of_core_dumps);
 	UNIT_TEST(&s, works_without_locked_memory);
 	UNIT_TEST(&s, kept_pages_are_wiped_and_used_again);
+	UNIT_TEST(&s, a_new_size_has_its_place_among_the_kept);
+	UNIT_TEST(&s, kept_pages_are_locked_when_there_is_room);
+	UNIT_TEST(&s, what_is_released_twice_ends_the_process);
 	return unit_run(&s, "secret");
 }
