@@ -35,6 +35,7 @@ static int take_passed(char *why, size_t why_len)
 	}
 	(void)fcntl(LISTENER_PASSED_FD, F_SETFD, FD_CLOEXEC);
 	(void)fcntl(LISTENER_PASSED_FD, F_SETFL, O_NONBLOCK);
+	(void)watch_refuse_descriptors(LISTENER_PASSED_FD);
 	return LISTENER_PASSED_FD;
 }
 
@@ -75,6 +76,8 @@ static int make(const char *path, char *why, size_t why_len)
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		(void)unlink(path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0) /* before anybody can connect */
+		(void)watch_refuse_descriptors(fd);
 	before = umask(0); /* everybody may ask; SO_PEERCRED says who it is */
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof at) != 0 ||
 	    listen(fd, SOMAXCONN) != 0)
@@ -90,9 +93,5 @@ static int make(const char *path, char *why, size_t why_len)
 
 int listener_open(const char *path, char *why, size_t why_len)
 {
-	int fd = path ? make(path, why, why_len) : take_passed(why, why_len);
-
-	if (fd >= 0)
-		(void)watch_refuse_descriptors(fd);
-	return fd;
+	return path ? make(path, why, why_len) : take_passed(why, why_len);
 }
