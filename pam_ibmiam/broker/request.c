@@ -86,33 +86,6 @@ static bool may_authenticate(const struct client *c, const struct wire_request *
 				    is_called(c, r->user));
 }
 
-/* Keeps key and token for the session to come, which for `ibmiam login` is there already.  NULL
- * where that is not possible. */
-static struct session *keep(struct client *c, const struct decision *d)
-{
-	struct sessions *all = c->server->sessions;
-	const struct wire_request *r = d->request;
-	bool own = strcmp(r->service, REQUEST_LOGIN_SERVICE) == 0;
-	struct session *s = own && r->session ? find_session(c, r->session) : NULL;
-
-	if (s)
-		hold_drop(c->server, s, "its user has logged in anew");
-	else if (own && sessions_count_of(all, (uid_t)r->uid, r->service) >= SESSION_OWN_MAX)
-		return NULL;
-	s = session_add(all, own ? r->session : NULL, r, &d->identity, decision_token(d));
-	if (s) {
-		s->export_to = d->reply.export_to;
-		s->requirements = decision_requirements(d);
-		s->config_number = c->job->config->number;
-	}
-	/* A pid of 0 is that of somebody in another namespace; to getsid(2) it would be ours. */
-	if (s && own && !hold_adopt(c, s, r->user, (uid_t)r->uid, c->pid > 0 ? getsid(c->pid) : 0)) {
-		session_drop(s);
-		return NULL;
-	}
-	return s;
-}
-
 static void on_decision(struct job *job)
 {
 	static const struct wire_reply too_large = { .result = IBMIAM_CONFIG_ERROR,
@@ -136,7 +109,7 @@ static void on_decision(struct job *job)
 			r->expiration = (uint32_t)decision_token(d)->expiration;
 	}
 	if (job->server->sessions && r->result == IBMIAM_ALLOWED && d->exported)
-		s = keep(c, d);
+		s = own ? hold_own(c, d, r) : hold_pending(c, d, NULL);
 	r->session = s ? s->handle : NULL;
 	if (job->server->sessions && own && !s && r->result == IBMIAM_ALLOWED)
 		*r = d->exported ? not_kept : not_exported;
@@ -201,7 +174,7 @@ static void serve_adopt(struct client *c, const struct wire_session *r)
 		request_refuse(c, IBMIAM_NO_SESSION, "there is nothing to adopt under this handle");
 		return;
 	}
-	if (hold_adopt(c, s, r->user, (uid_t)r->uid, c->pid))
+	if (hold_adopt(c, s, r->user, (uid_t)r->uid))
 		allow(c, s, "adopted");
 	else
 		client_end(c);

@@ -53,7 +53,8 @@ struct session {
 
 	struct job *renewal;           /* under way, or NULL */
 	int64_t renew_after_ms;        /* after a failed renewal: the earliest next one */
-	struct watch host;             /* a pidfd of the process that will close the session */
+	struct watch host;             /* a pidfd of the process that it is held for (hold.h) */
+	pid_t host_pid;                /* which had this number, when it was opened */
 	struct server *server;         /* once it is adopted */
 	struct sessions *sessions;
 };

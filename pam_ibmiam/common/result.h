@@ -18,11 +18,12 @@ enum ibmiam_result {
 	IBMIAM_UNAVAILABLE = 5,   /* no usable answer from IAM: down, slow, 429, 5xx, TLS */
 	IBMIAM_CONFIG_ERROR = 6,  /* the configuration is missing or wrong */
 	IBMIAM_BROKER_ERROR = 7,  /* the broker cannot run or breaks the protocol */
-	IBMIAM_NO_SESSION = 8,    /* no credential under this handle, or it is somebody else's */
+	IBMIAM_NO_SESSION = 8,    /* no credential under this handle, or it is somebody else's; */
+				  /* `ibmiam login`: the user has as many as he may */
 	IBMIAM_RESULT_COUNT
 };
 
-/* What a login ends with.  IBMIAM_NO_SESSION is never the answer to that question. */
+/* What a login ends with.  IBMIAM_NO_SESSION is never the answer to the module. */
 #define RESULT_PAM_CODES(ROW)                            \
 	ROW(IBMIAM_ALLOWED, PAM_SUCCESS)                 \
 	ROW(IBMIAM_KEY_REJECTED, PAM_AUTH_ERR)           \

@@ -26,7 +26,9 @@ static const struct ask_meaning meanings[IBMIAM_RESULT_COUNT] = {
 				 "key was not checked", "try again in a minute" },
 	[IBMIAM_CONFIG_ERROR] = NOT_IN_ORDER,
 	[IBMIAM_BROKER_ERROR] = NOT_IN_ORDER,
-	[IBMIAM_NO_SESSION] = NOT_IN_ORDER, /* never the answer to this question */
+	[IBMIAM_NO_SESSION] = { TOOL_NO_SESSION, "this host holds as many credentials made by ibmiam "
+				"login for you as it may", "end those that you no longer need: "
+				"ibmiam logout, where they were made" },
 };
 
 static bool is_same(const char *a, const char *b)

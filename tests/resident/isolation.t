@@ -127,16 +127,21 @@ class Isolation(ServiceTest):
         self.assert_result(self.broker.ask(adopt(pending, "root")), NO_SESSION)
 
     def test_somebody_elses_handle_for_a_login(self):
-        """bob knows alice's handle, and makes a credential of his under it: hers stays hers."""
-        with self.subTest("her session's"):
-            reply = self.broker.ask(authenticate("bob", keys["bob"], service="ibmiam", handle=self.handle), BOB)
-            self.assertNotEqual(reply.result, ALLOWED)
-            self.assertEqual(self.broker.ask(token(self.handle), ALICE).iam_id, machine.iam.iam_ids["alice"])
-        pending = self.broker.ask(authenticate("alice", keys["alice"])).handle
-        with self.subTest("that of her login"):
-            reply = self.broker.ask(authenticate("bob", keys["bob"], service="ibmiam", handle=pending), BOB)
-            self.assertNotEqual(reply.result, ALLOWED)
-            self.assert_result(self.broker.ask(adopt(pending, "alice")), ALLOWED)
+        """bob has alice's handle, as after su, and gets one of his own: hers stays hers."""
+        def log_in(handle: str, uid: int) -> None:
+            data = authenticate("bob", keys["bob"], service="ibmiam", handle=handle)
+            his = self.assert_result(self.broker.ask(data, uid), ALLOWED).handle
+            self.assertNotEqual(his, handle)
+            self.assertEqual(self.broker.ask(token(his), BOB).iam_id, machine.iam.iam_ids["bob"])
+
+        for who, uid in ("bob", BOB), ("root, for him", 0):
+            with self.subTest("her session's", who=who):
+                log_in(self.handle, uid)
+                self.assertEqual(self.broker.ask(token(self.handle), ALICE).iam_id, machine.iam.iam_ids["alice"])
+            with self.subTest("that of her login", who=who):
+                pending = self.broker.ask(authenticate("alice", keys["alice"])).handle
+                log_in(pending, uid)
+                self.assert_result(self.broker.ask(adopt(pending, "alice")), ALLOWED)
 
     def test_no_reply_holds_a_key(self):
         """Every byte of every kind of answer."""

@@ -9,8 +9,8 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
 from machine import until  # noqa: E402
-from service import ALLOWED, LATER, USERS, ServiceTest, authenticate, begin, token  # noqa: E402
-from wire import BROKER_ERROR, DENIED, KEY_REJECTED, THROTTLED, UNAVAILABLE  # noqa: E402
+from service import ALLOWED, GONE, LATER, NO_SESSION, USERS, ServiceTest, authenticate, begin, token  # noqa: E402
+from wire import DENIED, KEY_REJECTED, THROTTLED, UNAVAILABLE  # noqa: E402
 
 TRIES, LINES = 30, 100  # at once; limit.h
 OF_ONE, OF_USERS = 16, 128
@@ -76,8 +76,14 @@ class Keys(ServiceTest):
 
         handles = [login(BOB).handle for _ in range(OWN_HELD)]
         self.assertNotIn(None, handles)
-        for _ in range(OWN_LOGINS - OWN_HELD):
-            self.assert_result(login(BOB), BROKER_ERROR, "another credential for this user")
+        for _ in range(OWN_LOGINS - OWN_HELD - 2):
+            self.assert_result(login(BOB), NO_SESSION, "as many credentials by ibmiam login as he may")
+        with self.subTest("as ibmiam says it"):
+            done = self.command("login", handle=None, user="bob", answer=keys["bob"] + "\n")
+            self.assert_exit(done, GONE, "as many credentials .* ibmiam logout")
+        with self.subTest("in place of one of them"):
+            again = authenticate("bob", keys["bob"], service="ibmiam", handle=handles[0])
+            self.assertEqual(self.assert_result(self.broker.ask(again, BOB), ALLOWED).handle, handles[0])
         before = self.requests()
         self.assert_result(login(BOB), THROTTLED, "too many logins by this user himself")
         self.assertEqual(self.requests(before), 0)

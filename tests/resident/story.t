@@ -91,6 +91,20 @@ class Story(ServiceTest):
         self.assertEqual(claims(found["AFTER"])["iam_id"], ids["alice"])
         self.assert_gone(found["IBMIAM_SESSION"])
 
+    def test_login_in_an_inner_terminal(self):
+        """It lives as long as the session, as the one before did, and not as long as the terminal."""
+        machine.pam_example("sshd")
+        sshd = machine.sshd("PasswordAuthentication yes")
+        script = (f"printf '%s\\n' {keys['alice']} | setsid -w ibmiam login && "
+                  'setsid -w true && echo "AFTER=$(ibmiam token)"; env')
+        done = sshd.login("alice", keys["alice"], script)
+        found = environment(done.stdout)
+        handle = found["IBMIAM_SESSION"]
+        self.assertEqual(claims(found["AFTER"])["iam_id"], ids["alice"], done.stderr + self.broker.log)
+        self.assert_gone(handle)
+        hosts = [line.rpartition("pid=")[2] for line in self.broker.lines(f"adopted session={handle[:8]}")]
+        self.assertEqual((len(hosts), len(set(hosts))), (2, 1), self.broker.log)
+
     def test_killed_session(self):
         """Nobody is left to close it, and what still runs of it must not have its power."""
         machine.pam_example("sshd")
