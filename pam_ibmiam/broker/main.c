@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,7 @@ static int show_config(const char *path)
 {
 	char why[WIRE_REASON_MAX] = "";
 
+	(void)signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error to report */
 	if (!config_show(path, stdout, why, sizeof why)) {
 		(void)fprintf(stderr, "ibmiam-broker: %s; see: man 5 ibmiam.conf\n", why);
 		return EXIT_CONFIG;

@@ -1,6 +1,7 @@
 /* Lines on stderr.  See message.h. */
 #include "message.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -47,12 +48,17 @@ void message_clean(char *to, size_t cap, const char *text)
 
 static void __attribute__((format(printf, 1, 0))) say(const char *format, va_list ap)
 {
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	char raw[LINE_LEN_MAX], clean[LINE_LEN_MAX];
+	struct sigaction before;
 
 	(void)vsnprintf(raw, sizeof raw, format, ap);
 	message_clean(clean, sizeof clean, raw);
+	/* A line that nobody reads must not end what was to be done: `exec` is still to run. */
+	(void)sigaction(SIGPIPE, &ignore, &before);
 	/* In one write: lines of several processes must not mix. */
 	(void)dprintf(STDERR_FILENO, "ibmiam: %s\n", clean);
+	(void)sigaction(SIGPIPE, &before, NULL);
 }
 
 void message_say(const char *format, ...)

@@ -456,6 +456,14 @@ class Config(unittest.TestCase):
         with open("/dev/full", "w", encoding="utf-8") as full:
             self.assertEqual(subprocess.run([TOOL, "config"], stdout=full, stderr=subprocess.DEVNULL).returncode, UNEXPECTED)
 
+    def test_a_closed_pipe(self):
+        machine.configure()
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([TOOL, "config"], stdout=writer, stderr=subprocess.PIPE, text=True)
+        os.close(writer)
+        self.assertEqual((done.returncode, done.stderr), (UNEXPECTED, "ibmiam-broker: cannot write to standard output\n"))
+
 
 class End(unittest.TestCase):
     def test_zz_nothing_is_left(self):
