@@ -237,48 +237,63 @@ static bool is_trusted(int fd)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
-static bool is_greeted(int fd, int timeout_ms)
+static bool turned_away(const char *path, struct client_fault *fault)
+{
+	fault->kind = CLIENT_BUSY;
+	return fail(fault, "the broker at %s has no room for another request just now, or ends", path);
+}
+
+static bool await_greeting(int fd, const char *path, int timeout_ms, struct client_fault *fault)
 {
 	char buf[HELLO_MAX];
 	struct wire_hello hello;
-	int wait_ms = timeout_ms / 4 < HELLO_MAX_MS ? timeout_ms / 4 : HELLO_MAX_MS;
-	ssize_t n = receive(fd, buf, sizeof buf, deadline_now_ms() + wait_ms);
+	ssize_t n = receive(fd, buf, sizeof buf, deadline_now_ms() + timeout_ms);
 
-	return n > 0 && !wire_decode(&wire_hello_message, buf, (size_t)n, &hello);
+	if (n == 0)
+		return turned_away(path, fault);
+	if (n == -ETIMEDOUT) {
+		fault->kind = CLIENT_BUSY;
+		return fail(fault, "the broker at %s does not greet in time", path);
+	}
+	if (n > 0 && !wire_decode(&wire_hello_message, buf, (size_t)n, &hello))
+		return true;
+	fault->kind = CLIENT_NOBODY;
+	return fail(fault, "the broker at %s speaks another version", path);
 }
 
 /* A key only goes to a broker that has greeted: until then it may hang, or be of another version.
  * What holds none goes at once, and the greeting, which comes before the reply, is looked at then:
  * that spares the host one wait. */
-static bool greet_and_send(int fd, const char *path, bool has_key, int timeout_ms,
+static bool greet_and_send(int fd, const char *path, bool has_key, int greet_ms,
 			   struct secret *buf, struct client_fault *fault)
 {
-	fault->nobody = true;
-	if (!is_trusted(fd))
+	if (!is_trusted(fd)) {
+		fault->kind = CLIENT_NOBODY;
 		return fail(fault, "whoever listens at %s is not root", path);
-	if (!has_key && !send_request(fd, buf, fault))
-		return false;
-	if (!is_greeted(fd, timeout_ms))
-		return fail(fault, "the broker at %s does not greet, or speaks another version", path);
-	fault->nobody = false;
-	return !has_key || send_request(fd, buf, fault);
+	}
+	return (has_key || send_request(fd, buf, fault)) && await_greeting(fd, path, greet_ms, fault) &&
+	       (!has_key || send_request(fd, buf, fault));
 }
 
 static bool ask_resident(const char *path, const struct wire_message *message, const void *request,
-			 int timeout_ms, struct secret *buf, struct wire_reply *reply,
+			 int timeout_ms, int greet_ms, struct secret *buf, struct wire_reply *reply,
 			 struct client_fault *fault)
 {
 	bool has_key = message == &wire_request_message, ok;
 	int fd = connect_to(path);
+	int64_t deadline_ms = deadline_now_ms() + timeout_ms;
 	ssize_t n;
 
-	fault->nobody = fd < 0;
-	fault->sent = false;
-	if (fd < 0)
+	*fault = (struct client_fault){ .kind = CLIENT_BROKE_OFF };
+	if (fd == -EAGAIN) /* a full queue: unix(7) */
+		return turned_away(path, fault);
+	if (fd < 0) {
+		fault->kind = CLIENT_NOBODY;
 		return fail(fault, "no broker listens at %s: %s", path, strerrordesc_np(-fd));
+	}
 	ok = prepare(message, request, buf, fault) &&
-	     greet_and_send(fd, path, has_key, timeout_ms, buf, fault) &&
-	     await_reply(fd, timeout_ms, buf, reply, fault, &n);
+	     greet_and_send(fd, path, has_key, greet_ms, buf, fault) &&
+	     await_reply(fd, has_key ? timeout_ms : deadline_left_ms(deadline_ms), buf, reply, fault, &n);
 	(void)close(fd);
 	if (!ok)
 		secret_free(buf);
@@ -294,7 +309,7 @@ bool client_ask_resident(const char *socket, const struct wire_message *message,
 
 	/* A host that cancels the thread of a login must not leave key, socket and keeper. */
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-	ok = ask_resident(socket, message, request, timeout_ms, buf, reply, fault);
+	ok = ask_resident(socket, message, request, timeout_ms, timeout_ms, buf, reply, fault);
 	(void)pthread_setcancelstate(before, NULL);
 	return ok;
 }
@@ -308,14 +323,15 @@ bool client_ask(const struct client_broker *broker, struct wire_request *request
 	bool ok = false;
 
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-	*fault = (struct client_fault){ .nobody = false };
+	*fault = (struct client_fault){ .kind = CLIENT_BROKE_OFF };
 	if (broker->socket) {
 		/* One that hangs must leave time for a broker of our own. */
 		int most_ms = timeout_ms - timeout_ms / RESERVE_PART;
+		int greet_ms = most_ms / 4 < HELLO_MAX_MS ? most_ms / 4 : HELLO_MAX_MS;
 
 		request->budget_ms = client_budget_ms(most_ms);
-		ok = ask_resident(broker->socket, &wire_request_message, request, most_ms, buf, reply,
-				  fault);
+		ok = ask_resident(broker->socket, &wire_request_message, request, most_ms, greet_ms, buf,
+				  reply, fault);
 		timeout_ms = deadline_left_ms(deadline_ms);
 	}
 	if (!ok && (!broker->socket || timeout_ms > 0))

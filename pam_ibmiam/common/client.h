@@ -32,7 +32,11 @@ struct client_broker {
 
 /* Why there is no reply. */
 struct client_fault {
-	bool nobody;    /* nobody listens, or nobody who may be trusted; else it broke off */
+	enum {
+		CLIENT_BROKE_OFF, /* the broker does not say what it should, or something here fails */
+		CLIENT_NOBODY,    /* none listens, or none that may be trusted or speaks our version */
+		CLIENT_BUSY,      /* a resident one turns us away, or does not greet in time */
+	} kind;
 	bool sent;      /* the request was, perhaps to one who had hung up: it may still be served */
 	char text[256]; /* one line for the log: what failed and what to do */
 };

@@ -6,8 +6,7 @@
 
 #include "report.h"
 
-/* Greeting may add a quarter to each (client.h). */
-enum { ADOPT_MS = 1600, DROP_MS = 800 };
+enum { ADOPT_MS = 2000, DROP_MS = 1000 };
 
 static void note(struct session *s, const char *socket, const char *handle)
 {

@@ -2,12 +2,17 @@
 #include "ask.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client.h"
+#include "deadline.h"
 #include "message.h"
+
+enum { AGAIN_MS = 50 };
 
 static enum tool_exit nobody(const char *what)
 {
@@ -26,18 +31,27 @@ enum tool_exit ask_somebody(const struct tool *tool)
 	return nobody(what);
 }
 
+static enum tool_exit failed(const struct client_fault *fault)
+{
+	if (fault->kind == CLIENT_NOBODY)
+		return nobody(fault->text);
+	return message_fail(fault->kind == CLIENT_BUSY ? TOOL_LATER : TOOL_UNEXPECTED,
+			    "%s; try again, then ask the administrator of this host", fault->text);
+}
+
 enum tool_exit ask(const struct tool *tool, const struct wire_message *message,
 		   const void *request, struct secret *buf, struct wire_reply *reply)
 {
-	struct client_fault fault = { .nobody = false };
+	int64_t deadline_ms = deadline_now_ms() + tool->timeout_ms;
+	struct client_fault fault;
 
-	if (client_ask_resident(tool->socket, message, request, tool->timeout_ms, buf, reply,
-				&fault))
-		return TOOL_OK;
-	if (fault.nobody)
-		return nobody(fault.text);
-	return message_fail(TOOL_UNEXPECTED, "%s; try again, then ask the administrator of this "
-			    "host", fault.text);
+	/* A user has a few connections at once, and more commands than that in a parallel build. */
+	while (!client_ask_resident(tool->socket, message, request, tool->timeout_ms, buf, reply, &fault)) {
+		if (fault.kind != CLIENT_BUSY || deadline_left_ms(deadline_ms) <= AGAIN_MS)
+			return failed(&fault);
+		(void)poll(NULL, 0, AGAIN_MS);
+	}
+	return TOOL_OK;
 }
 
 enum tool_exit ask_verdict(const struct ask_meaning meanings[IBMIAM_RESULT_COUNT],

@@ -12,8 +12,8 @@
 
 /* What each may exit with, besides what all may. */
 enum {
-	EXITS_LOGIN = TOOL_EXIT_BIT(TOOL_NO_BROKER) | TOOL_EXIT_BIT(TOOL_ENDED) | TOOL_EXIT_BIT(TOOL_LATER),
-	EXITS_ASKING = EXITS_LOGIN | TOOL_EXIT_BIT(TOOL_NO_SESSION),
+	EXITS_ASKING = TOOL_EXIT_BIT(TOOL_NO_SESSION) | TOOL_EXIT_BIT(TOOL_NO_BROKER) |
+		       TOOL_EXIT_BIT(TOOL_ENDED) | TOOL_EXIT_BIT(TOOL_LATER),
 	EXITS_EXEC = TOOL_EXIT_BIT(TOOL_NOT_EXECUTABLE) | TOOL_EXIT_BIT(TOOL_NOT_FOUND),
 	EXITS_CHECK = TOOL_EXIT_BIT(TOOL_ENDED) | TOOL_EXIT_BIT(TOOL_LATER) | TOOL_EXIT_BIT(TOOL_DENIED) |
 		      TOOL_EXIT_BIT(TOOL_USER_UNKNOWN) | TOOL_EXIT_BIT(TOOL_CONFIG),
@@ -39,8 +39,10 @@ const struct command commands[] = {
 	  "Log in with an API key, where there is no session or its credential has ended",
 	  "In sh, bash and zsh: eval \"$(ibmiam login)\"\n"
 	  "The key is asked for without echo, or is one line of standard input. Where\n"
-	  "IBMIAM_SESSION is set, the session keeps that name: nothing needs to be evaluated.\n",
-	  OPTIONS_ASKING, EXITS_LOGIN, 0, 0, login_run },
+	  "IBMIAM_SESSION is set, and not another user's, the session keeps that name: nothing needs\n"
+	  "to be evaluated. It then ends with the session that had it; a new one ends with the leader\n"
+	  "of the session (setsid(2)) that this command runs in.\n",
+	  OPTIONS_ASKING, EXITS_ASKING, 0, 0, login_run },
 	{ "logout", "", "End the credential of this session", NULL,
 	  OPTIONS_ASKING, EXITS_ASKING, 0, 0, logout_run },
 	{ "check", "", "For root: try a login and show each step of it, to see why it fails",
@@ -48,7 +50,7 @@ const struct command commands[] = {
 	  "a login does that finds no other; nobody is logged in, and nothing is changed. It waits for\n"
 	  "10 seconds, as a login does, unless --timeout says otherwise.\n"
 	  "With --pam no key is needed: it warns of mistakes in that file of /etc/pam.d, and exits with\n"
-	  "1 where there are any.\n",
+	  "1 where there are any, with 2 where it cannot be read.\n",
 	  OPTIONS_RUNNING | OPTION_USER | OPTION_SERVICE | OPTION_RHOST | OPTION_PAM |
 	  OPTION_TIMEOUT | OPTION_JSON, EXITS_CHECK, 0, 0, check_run },
 	{ "config", "", "For root: print the configuration in force, each value with its origin",

@@ -149,7 +149,7 @@ FAULTS = [
     adopting("control characters", Turn(wire.refusal(wire.BROKER_ERROR, reason="a\nb\x1b[2J")), r"a\?b\?\[2J$"),
     adopting("no answer", Turn(), "ended without a reply", True),
     adopting("a broken answer", Turn(wire.reply()[:-1]), "breaks the protocol", True),
-    adopting("no greeting", Turn(hello=None), "does not greet", True),
+    adopting("no greeting", Turn(hello=None), "has no room", True),
     adopting("another version", Turn(hello=wire.hello(version=2)), "another version", True),
     Case("adopt: another version, also when it ends", IN_SESSION, [ASKED, ADOPTED, DROPPED], [EXPORTED, {}],
          (welcome(), *[Turn(hello=wire.hello(version=2))] * 2), (ALLOWED, without("another version"))),

@@ -76,7 +76,8 @@ class Broker:
     """Answers each connection: first `hello`, then what `answer` says to the request. None is silence until the
     end; b"" is an end without an answer."""
 
-    def __init__(self, answer: bytes | None | Callable[[Request], bytes | None] = None, hello: bytes | None = AGREE):
+    def __init__(self, answer: bytes | None | Callable[[Request], bytes | None] = None,
+                 hello: bytes | None | Callable[[], bytes] = AGREE):
         self.answer, self.hello = answer, hello
         self.requests: list[Request] = []
         self.folder = tempfile.TemporaryDirectory(prefix="ibmiam-tool-")
@@ -106,7 +107,10 @@ class Broker:
             if self.hello is None:
                 self.held.append(connection.dup())
                 return
-            connection.send(self.hello)
+            hello = self.hello() if callable(self.hello) else self.hello
+            if not hello:
+                return
+            connection.send(hello)
             data = connection.recv(65536)
             if not data:
                 return

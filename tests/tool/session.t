@@ -108,13 +108,23 @@ class Outcomes(SessionTest):
                         self.assert_ended(done, NO_BROKER, f"no broker listens at {re.escape(path)}.*{said}")
 
     def test_untrusted_brokers(self):
-        tables = {"of another version": (b"\2\4" + fake.AGREE[2:], "version"), "that says nothing": (None, "greet"),
-                  "that ends": (b"", "greet"), "that says too much": (fake.AGREE + b"x", "version")}
-        for what, (hello, said) in tables.items():
+        tables = {"of another version": (b"\2\4" + fake.AGREE[2:], NO_BROKER, "version"),
+                  "that says nothing": (None, LATER, "does not greet in time; try again"),
+                  "that ends": (b"", LATER, "no room for another request just now, or ends; try again"),
+                  "that says too much": (fake.AGREE + b"x", NO_BROKER, "version")}
+        for what, (hello, status, said) in tables.items():
             with self.subTest(what), Broker(good(), hello=hello) as broker:
-                self.assert_ended(broker.run("token", session=handle()), NO_BROKER, said)
-                self.assertEqual(broker.run("login", stdin=b"k" * 40).returncode, NO_BROKER)
+                self.assert_ended(broker.run("token", "--timeout", "1", session=handle()), status, said)
+                self.assertEqual(broker.run("login", "--timeout", "1", stdin=b"k" * 40).returncode, status)
                 self.assertNotIn(fake.AUTHENTICATE, [r.kind for r in broker.requests])  # it holds the key
+
+    def test_a_broker_that_has_no_room_is_asked_again(self):
+        """It ends the first three connections, as it does when a user has too many."""
+        turned_away = iter(range(3))
+        with Broker(good(), hello=lambda: b"" if next(turned_away, None) is not None else fake.AGREE) as broker:
+            self.assertEqual(broker.run("token", session=handle()).returncode, OK)
+            self.assertEqual([request.kind for request in broker.requests][-1], fake.TOKEN)
+            self.assertIsNone(next(turned_away, None))
 
     def test_a_broker_of_another_user_is_not_asked(self):
         if os.geteuid() != 0:
@@ -225,6 +235,17 @@ class Writing(SessionTest):
         reader, writer = os.pipe()
         os.close(reader)
         self.check("a closed pipe", "Broken pipe", stdout=writer)
+        os.close(writer)
+
+    def test_a_message_that_nobody_reads(self):
+        """The command runs all the same, and with SIGPIPE as it was."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        with Broker(good(environment=())) as broker:
+            for script, status in ("exit 7", 7), ("kill -PIPE $$", -signal.SIGPIPE):
+                with self.subTest(script):
+                    done = broker.run("exec", "--", "sh", "-c", script, session=handle(), stderr=writer)
+                    self.assertEqual(done.returncode, status)
         os.close(writer)
 
     def test_closed_output(self):
@@ -399,7 +420,7 @@ class Others(SessionTest):
                 self.assertRegex(told, rf"(?m)^  {number} +\w")
             asking = [0, 1, 2, 3, 4, 5, 6]
             for command, numbers in {"token": asking, "env": asking, "status": asking, "logout": asking, "config": [0, 1, 2, 9],
-                                     "exec": [*asking, 126, 127], "login": [0, 1, 2, 4, 5, 6], "help": [0, 1, 2],
+                                     "exec": [*asking, 126, 127], "login": asking, "help": [0, 1, 2],
                                      "check": [0, 1, 2, 5, 6, 7, 8, 9]}.items():
                 with self.subTest(command, what="the exit codes that it can have, and nothing about others'"):
                     one = broker.run("help", command).stdout.decode().split("exit codes:\n")[1]

@@ -57,27 +57,29 @@ static const struct resident {
 	enum end end;
 	int result;    /* of RESIDENT */
 	const char *fault; /* of client_ask_resident, NULL for none; * at its end: anything */
+	int kind;      /* likewise, of one that does not greet */
 } residents[] = {
 #define ROW(name, hello, reply) name, UNIT_BYTES(hello), UNIT_BYTES(reply)
-	{ ROW("allows", HELLO, WELCOME), SERVES, true, RESIDENT, IBMIAM_ALLOWED, NULL },
-	{ ROW("refuses", HELLO, REFUSAL), SERVES, true, RESIDENT, IBMIAM_DENIED, NULL },
+	{ ROW("allows", HELLO, WELCOME), SERVES, true, RESIDENT, IBMIAM_ALLOWED, NULL, 0 },
+	{ ROW("refuses", HELLO, REFUSAL), SERVES, true, RESIDENT, IBMIAM_DENIED, NULL, 0 },
 	{ ROW("has no session", HELLO, HEAD "\1\0\4\0\0\0\10\2\0\3no\0" REST), SERVES, true, RESIDENT,
-	  IBMIAM_NO_SESSION, NULL },
-	{ ROW("does not greet", "", WELCOME), SERVES, false, ONE_SHOT, 0, "the broker at *" },
-	{ ROW("hangs at once", "", ""), HANGS, false, ONE_SHOT, 0, "the broker at *" },
+	  IBMIAM_NO_SESSION, NULL, 0 },
+	{ ROW("does not greet", "", WELCOME), SERVES, false, ONE_SHOT, 0, "the broker at *", CLIENT_NOBODY },
+	{ ROW("turns away", "", ""), SERVES, false, ONE_SHOT, 0, "the broker at *", CLIENT_BUSY },
+	{ ROW("hangs at once", "", ""), HANGS, false, ONE_SHOT, 0, "the broker at *", CLIENT_BUSY },
 	{ ROW("greets in another version", "\2\4\1\0\0021\0", WELCOME), SERVES, false, ONE_SHOT, 0,
-	  "the broker at *" },
-	{ ROW("greets with a verdict", WELCOME, WELCOME), SERVES, false, ONE_SHOT, 0, "the broker at *" },
+	  "the broker at *", CLIENT_NOBODY },
+	{ ROW("greets with a verdict", WELCOME, WELCOME), SERVES, false, ONE_SHOT, 0, "the broker at *", CLIENT_NOBODY },
 	{ ROW("greets with too much", HELLO "\0", WELCOME), SERVES, false, ONE_SHOT, 0,
-	  "the broker at *" },
-	{ ROW("greets and ends", HELLO, ""), SERVES, true, ONE_SHOT, 0, "the broker ended without a reply" },
+	  "the broker at *", CLIENT_NOBODY },
+	{ ROW("greets and ends", HELLO, ""), SERVES, true, ONE_SHOT, 0, "the broker ended without a reply", 0 },
 	{ ROW("greets and hangs", HELLO, ""), HANGS, true, ONE_SHOT, 0,
-	  "the broker did not answer in time" },
-	{ ROW("breaks off in its reply", HELLO, HEAD ALLOWED), SERVES, true, ONE_SHOT, 0, PROTOCOL "*" },
-	{ ROW("allows nobody", HELLO, HEAD ALLOWED REST), SERVES, true, ONE_SHOT, 0, PROTOCOL "*" },
+	  "the broker did not answer in time", 0 },
+	{ ROW("breaks off in its reply", HELLO, HEAD ALLOWED), SERVES, true, ONE_SHOT, 0, PROTOCOL "*", 0 },
+	{ ROW("allows nobody", HELLO, HEAD ALLOWED REST), SERVES, true, ONE_SHOT, 0, PROTOCOL "*", 0 },
 	{ ROW("has a handle that is none", HELLO, HEAD ALLOWED IDENTITY REST "\14\0\2=\0"), SERVES, true, ONE_SHOT, 0,
-	  PROTOCOL "a handle that is none" },
-	{ ROW("takes no connections", "", ""), NO_ACCEPT, false, ONE_SHOT, 0, "no broker listens at *" },
+	  PROTOCOL "a handle that is none", 0 },
+	{ ROW("takes no connections", "", ""), NO_ACCEPT, false, ONE_SHOT, 0, "the broker at *", CLIENT_BUSY },
 #undef ROW
 };
 
@@ -251,7 +253,7 @@ static void resident_alone(void **state)
 		return;
 	}
 	unit_check_text("fault", fault.text, r->fault);
-	assert_int_equal(fault.nobody, !r->greets);
+	assert_int_equal(fault.kind, r->greets ? CLIENT_BROKE_OFF : r->kind);
 	assert_null(buf.data); /* room for the next one who is asked */
 }
 
@@ -269,7 +271,7 @@ static void ends_with_the_request_unread(void **state)
 	assert_false(client_ask_resident(resident.path, &wire_drop_message, &drop, 8000, &buf, &reply, &fault));
 	assert_int_equal(end_resident(), 0);
 	assert_string_equal(fault.text, "the broker ended without a reply");
-	assert_false(fault.nobody);
+	assert_int_equal(fault.kind, CLIENT_BROKE_OFF);
 	assert_true(fault.sent);
 }
 
@@ -326,7 +328,7 @@ static void nobody_listens(void **state)
 			assert_int_equal(listen(fd, 1), 0);
 	}
 	assert_false(client_ask_resident(path, &wire_drop_message, &drop, 5000, &buf, &reply, &fault));
-	assert_true(fault.nobody);
+	assert_int_equal(fault.kind, CLIENT_NOBODY);
 	assert_false(fault.sent);
 	assert_non_null(strstr(fault.text, "no broker listens at /"));
 	assert_non_null(strstr(fault.text, n->why));
@@ -356,7 +358,7 @@ static void strangers_are_told_nothing(void **state)
 	assert_string_equal(reply.environment, "A=1");
 	secret_free(&buf);
 	assert_false(client_ask_resident(resident.path, &wire_drop_message, &drop, 5000, &buf, &reply, &fault));
-	assert_true(fault.nobody);
+	assert_int_equal(fault.kind, CLIENT_NOBODY);
 	assert_false(fault.sent);
 	assert_int_equal(end_resident(), 0);
 }
