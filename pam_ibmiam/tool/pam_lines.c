@@ -31,20 +31,33 @@ static char *read_whole(const char *path)
 	return NULL;
 }
 
-/* Ends the line that begins at text, joined with those that continue it.  Returns the next. */
+/* The backslash that continues a line: only blanks follow, and no comment began.  Or NULL. */
+static char *find_backslash(char *line, char *end)
+{
+	if (memchr(line, '#', (size_t)(end - line)))
+		return NULL;
+	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	return end > line && end[-1] == '\\' ? end - 1 : NULL;
+}
+
+/* Ends the line that begins at text, joined with those that continue it, as libpam does: past
+ * empty lines and comments.  Returns the next. */
 static char *cut_line(char *text, unsigned int *number)
 {
-	char *end = text + strcspn(text, "\n"), *next;
+	char *line = text, *end = text + strcspn(text, "\n"), *join = find_backslash(line, end);
 
-	while (*end && end > text && end[-1] == '\\') {
-		end[-1] = end[0] = ' ';
-		end += strcspn(end, "\n");
+	while (*end && join) {
+		memset(join, ' ', (size_t)(end + 1 - join));
 		++*number;
+		line = end + 1;
+		end = line + strcspn(line, "\n");
+		join = strchr("#\n", line[strspn(line, " \t")]) ? line : find_backslash(line, end);
 	}
-	next = *end ? end + 1 : end;
+	line = *end ? end + 1 : end;
 	*end = '\0';
 	text[strcspn(text, "#\r")] = '\0';
-	return next;
+	return line;
 }
 
 bool pam_lines_read(const char *path,
