@@ -1,13 +1,26 @@
 # Completions of the ibmiam command for bash.
 
+# Names are quoted, and folders end in "/".  Outside of a completion there is nothing to set.
+_ibmiam_files() {
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen -f -- "$1")
+}
+
 _ibmiam() {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= i words
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command= value= i words
 	local ask='--timeout --socket --help' own='--config --broker --help'
+
+	# The "=" between an option and its value is a word of its own.
+	if [[ $cur = = ]]; then
+		cur= value=1
+	elif [[ $prev = = ]]; then
+		prev=${COMP_WORDS[COMP_CWORD-2]} value=1
+	fi
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--socket) ((i++)) ;;
-		-* | =) ;;
+		--socket) [[ ${COMP_WORDS[++i]} != = ]] || ((i++)) ;;
+		-*) ;;
 		*) command=${COMP_WORDS[i]}; break ;;
 		esac
 	done
@@ -15,9 +28,9 @@ _ibmiam() {
 		# What follows is a command line of its own.
 		for ((i++; i < COMP_CWORD; i++)); do
 			case ${COMP_WORDS[i]} in
-			--socket | --timeout) ((i++)) ;;
+			--socket | --timeout) [[ ${COMP_WORDS[++i]} != = ]] || ((i++)) ;;
 			--) ((i++)); break ;;
-			-* | =) ;;
+			-*) ;;
 			*) break ;;
 			esac
 		done
@@ -28,17 +41,21 @@ _ibmiam() {
 			elif ((i == COMP_CWORD)); then
 				mapfile -t COMPREPLY < <(compgen -c -- "$cur")
 			else
-				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+				_ibmiam_files "$cur"
 			fi
 			return
 		fi
 	fi
 	case $prev in
-	--socket | --config | --broker) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--socket | --config | --broker) _ibmiam_files "$cur"; return ;;
 	--user) mapfile -t COMPREPLY < <(compgen -u -- "$cur"); return ;;
-	--pam | --service) mapfile -t COMPREPLY < <(cd /etc/pam.d && compgen -f -- "$cur"); return ;;
+	--pam | --service)
+		_ibmiam_files "$cur"
+		[[ $cur = */* ]] || mapfile -t COMPREPLY < <(cd /etc/pam.d && compgen -f -- "$cur")
+		return ;;
 	--timeout | --rhost) return ;;
 	esac
+	[[ ! $value ]] || return
 	case $command in
 	'') words='token exec env status login logout check config help --socket --help --version' ;;
 	token) words="--bearer --json $ask" ;;

@@ -43,6 +43,55 @@ def bash(*words: str) -> set[str]:
     return set(done.stdout.split())
 
 
+class Terminal:
+    """A shell on a terminal of its own."""
+
+    def __init__(self, folder: str, *command: str, **environment: str) -> None:
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.chdir(folder)
+            os.environ.update(TERM="dumb", PS1="READY>", HOME=folder, **environment)
+            os.execvp(command[0], command)
+        self.wait(b"READY>")
+
+    def wait(self, end: bytes) -> bytes:
+        """What came before that; what is typed before the prompt is the terminal's, not the editor's."""
+        seen, until = b"", time.monotonic() + TIMEOUT_S
+        while end not in seen:
+            if not select.select([self.terminal], [], [], max(0.0, until - time.monotonic()))[0]:
+                raise AssertionError(f"the shell says no more after {seen!r}")
+            seen += os.read(self.terminal, 65536)
+        return seen.split(end)[0]
+
+    def write(self, text: str) -> None:
+        os.write(self.terminal, text.encode())
+
+    def end(self) -> None:
+        os.close(self.terminal)
+        os.waitpid(self.pid, 0)
+
+
+BASH_START = r"""
+unset HISTFILE; stty -echo; source "$COMPLETIONS/ibmiam.bash"
+show() { printf 'LINE<%s>END' "$READLINE_LINE"; READLINE_LINE= READLINE_POINT=0; }
+bind -x '"\C-t": show'; PS1='COMPLETES>'
+"""
+
+
+class Bash(Terminal):
+    """One that says, by ^T, what has become of a line."""
+
+    def __init__(self, folder: str) -> None:
+        Path(folder, "start").write_text(BASH_START)
+        super().__init__(folder, "bash", "--norc", "--noprofile", "-i", COMPLETIONS=str(COMPLETIONS), INPUTRC="/dev/null")
+        self.write(". ./start\n")
+        self.wait(b"COMPLETES>")
+
+    def completed(self, line: str) -> str:
+        self.write(line + "\t\x14")
+        return self.wait(b">END").split(b"LINE<")[1].decode()
+
+
 ZSH = """
 integer prompts; precmd() { PROMPT="READY$((++prompts))>" }
 unsetopt prompt_sp; LISTMAX=10000; stty -echo; zstyle ':completion:*' verbose no
@@ -58,32 +107,19 @@ compadd() {
 """
 
 
-class Zsh:
-    """A zsh on a terminal of its own, that is asked for its choices with ^D and writes down what it offers."""
+class Zsh(Terminal):
+    """One that is asked for its choices with ^D and writes down what it offers."""
 
     def __init__(self, folder: str) -> None:
         self.matches = Path(folder, "matches")
         Path(folder, "start").write_text(ZSH)
-        pid, self.terminal = pty.fork()
-        if pid == 0:
-            os.chdir(folder)
-            os.environ.update(TERM="dumb", PS1="READY>", HOME=folder, COMPLETIONS=str(COMPLETIONS))
-            os.execvp("zsh", ["zsh", "-f", "-i"])
-        self.pid, self.prompts = pid, 0
-        self.wait(b"READY>")
+        super().__init__(folder, "zsh", "-f", "-i", COMPLETIONS=str(COMPLETIONS))
+        self.prompts = 0
         self.type(". ./start\n")
-
-    def wait(self, prompt: bytes) -> None:
-        """What is typed before the prompt is the terminal's, not the editor's."""
-        seen, end = b"", time.monotonic() + TIMEOUT_S
-        while prompt not in seen:
-            if not select.select([self.terminal], [], [], max(0.0, end - time.monotonic()))[0]:
-                raise AssertionError(f"zsh says no more after {seen!r}")
-            seen += os.read(self.terminal, 65536)
 
     def type(self, text: str) -> None:
         self.prompts += 1
-        os.write(self.terminal, text.encode())
+        self.write(text)
         self.wait(f"READY{self.prompts}>".encode())
 
     def choices(self, line: str) -> set[str]:
@@ -91,9 +127,23 @@ class Zsh:
         self.type(line + "\x04\x15\n")  # list, forget the line, and a new prompt
         return set(self.matches.read_text().split())
 
-    def end(self) -> None:
-        os.close(self.terminal)
-        os.waitpid(self.pid, 0)
+
+# What bash makes of a line, in a folder with the folder "a folder" and the file "my file".
+COMPLETED = {
+    "ibmiam config --config my": r"ibmiam config --config my\ file ",
+    "ibmiam config --config a": r"ibmiam config --config a\ folder/",
+    'ibmiam config --config "my': 'ibmiam config --config "my file" ',
+    "ibmiam --socket /dev/nul": "ibmiam --socket /dev/null ",
+    "ibmiam config --config=my": r"ibmiam config --config=my\ file ",
+    "ibmiam config --broker=a": r"ibmiam config --broker=a\ folder/",
+    "ibmiam check --pam ./my": r"ibmiam check --pam ./my\ file ",
+    "ibmiam check --pam common-acc": "ibmiam check --pam common-account ",
+    "ibmiam check --service=common-acc": "ibmiam check --service=common-account ",
+    "ibmiam check --user=roo": "ibmiam check --user=root ",
+    "ibmiam --socket=/x logi": "ibmiam --socket=/x login ",
+    "ibmiam exec --socket=/x mapfil": "ibmiam exec --socket=/x mapfile ",
+    "ibmiam exec -- cat my": r"ibmiam exec -- cat my\ file ",
+}
 
 
 class Completions(unittest.TestCase):
@@ -128,6 +178,20 @@ class Completions(unittest.TestCase):
             self.assertEqual(bash("ibmiam", "exec", "--", "true", "--ti"), set())
         with self.subTest("a socket"):
             self.assertIn("/dev/null", bash("ibmiam", "--socket", "/dev/nul"))
+        with self.subTest("behind an option without a value"):
+            self.assertEqual(bash("ibmiam", "check", "--json", "="), set())
+
+    def test_bash_completes_values(self):
+        with tempfile.TemporaryDirectory(prefix="ibmiam-bash-") as folder:
+            Path(folder, "a folder").mkdir()
+            Path(folder, "my file").touch()
+            shell = Bash(folder)
+            try:
+                for line, completed in COMPLETED.items():
+                    with self.subTest(line):
+                        self.assertEqual(shell.completed(line), completed)
+            finally:
+                shell.end()
 
     def test_zsh(self):
         if not shutil.which("zsh"):
