@@ -37,7 +37,8 @@ NEEDS = "auth required pam_ibmiam.so\n"
 # What is in which file, and which of them keep the package.
 FILES = {
     "none": ({}, []),
-    "a dash": ({"/etc/pam.d/svc": "-auth optional pam_ibmiam.so\n"}, []),
+    "a dash": ({"/etc/pam.d/svc": "-auth optional pam_ibmiam.so\n-session sufficient pam_ibmiam.so\n"}, []),
+    "a dash, required": ({"/etc/pam.d/svc": "-auth required pam_ibmiam.so\n"}, ["/etc/pam.d/svc"]),
     "a dash, continued": ({"/etc/pam.d/svc": "-auth optional \\\n pam_ibmiam.so\n  -session \\\noptional pam_ibmiam.so\n"}, []),
     "the package's own": ({"/usr/lib/pam.d/svc": NEEDS}, ["/usr/lib/pam.d/svc"]),
     "hidden by one of the admin's": ({"/usr/lib/pam.d/svc": NEEDS, "/etc/pam.d/svc": "auth required pam_deny.so\n"}, []),
