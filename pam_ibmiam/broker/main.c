@@ -24,6 +24,7 @@
 #include "memory.h"
 #include "resident.h"
 #include "sandbox.h"
+#include "secret.h"
 #include "server.h"
 #include "wire.h"
 
@@ -171,6 +172,7 @@ int main(int argc, char **argv)
 
 	closefrom(passed ? LISTENER_PASSED_FD + 1 : STDERR_FILENO + 1);
 	(void)umask(077);
+	secret_keep_pages();
 	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
 		switch (c) {
 		case 'c':

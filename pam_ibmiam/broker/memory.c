@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "secret.h"
-
 static void wipe_free(void *p)
 {
 	if (p)
@@ -46,7 +44,6 @@ bool memory_init_libraries(void)
 #ifdef M_PERTURB /* glibc's: mallopt(3) */
 	(void)mallopt(M_PERTURB, 1);
 #endif
-	secret_keep_pages();
 	cJSON_InitHooks(&hooks);
 	return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wipe_free, wipe_realloc, strdup,
 				    calloc) == CURLE_OK;
