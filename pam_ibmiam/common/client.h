@@ -61,7 +61,8 @@ bool client_ask(const struct client_broker *broker, struct wire_request *request
 		struct client_fault *fault);
 
 /* Sends a request of whatever kind (wire.h) to the resident broker that listens at socket, with
- * all else as above.  One that holds no key is sent before the broker has greeted us. */
+ * all else as above.  One that holds no key is sent before the broker has greeted us, and timeout_ms
+ * bounds both; before a key is sent, the greeting may take as long again. */
 bool client_ask_resident(const char *socket, const struct wire_message *message,
 			 const void *request, int timeout_ms, struct secret *buf,
 			 struct wire_reply *reply, struct client_fault *fault);

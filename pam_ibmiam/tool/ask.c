@@ -43,11 +43,13 @@ enum tool_exit ask(const struct tool *tool, const struct wire_message *message,
 		   const void *request, struct secret *buf, struct wire_reply *reply)
 {
 	int64_t deadline_ms = deadline_now_ms() + tool->timeout_ms;
+	int left_ms = tool->timeout_ms;
 	struct client_fault fault;
 
 	/* A user has a few connections at once, and more commands than that in a parallel build. */
-	while (!client_ask_resident(tool->socket, message, request, tool->timeout_ms, buf, reply, &fault)) {
-		if (fault.kind != CLIENT_BUSY || deadline_left_ms(deadline_ms) <= AGAIN_MS)
+	while (!client_ask_resident(tool->socket, message, request, left_ms, buf, reply, &fault)) {
+		left_ms = deadline_left_ms(deadline_ms) - AGAIN_MS;
+		if (fault.kind != CLIENT_BUSY || left_ms <= 0)
 			return failed(&fault);
 		(void)poll(NULL, 0, AGAIN_MS);
 	}

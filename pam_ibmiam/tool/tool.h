@@ -19,7 +19,7 @@
 	    "login: no room for another")                                                        \
 	ROW(TOOL_NO_BROKER, 4, "no broker: nobody to be trusted listens at the socket")          \
 	ROW(TOOL_ENDED, 5, "IAM or this host no longer accepts the key; login, check: does not") \
-	ROW(TOOL_LATER, 6, "IAM cannot be reached and no valid token is left, throttled, or "       \
+	ROW(TOOL_LATER, 6, "IAM cannot be reached and no valid token is left, throttled, or "    \
 	    "the broker is busy")                                                                \
 	ROW(TOOL_DENIED, 7, "check: a good key that may not log in as this user")                \
 	ROW(TOOL_USER_UNKNOWN, 8, "check: no rule for this user, or no such local user")         \
