@@ -37,7 +37,7 @@ static void allow(struct client *c, const struct session *s, const char *reason)
 
 static bool is_privileged(const struct client *c)
 {
-	return !c->server->sessions || c->uid == 0 || c->uid == c->server->privileged;
+	return server_is_privileged(c->server, c->uid);
 }
 
 /* Is this name the client's own?  By name, so that a uid that was given to somebody else is not

@@ -11,10 +11,10 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "acceptor.h"
 #include "config_reload.h"
 #include "deadline.h"
 #include "iam_transport.h"
@@ -26,102 +26,16 @@
 #include "sandbox.h"
 #include "server.h"
 
-enum {
-	CLIENTS_MAX = 512, /* or a quarter of the descriptors */
-	CLIENTS_OF_USERS_PART = 4, /* of that for all uids but the privileged ones: logins first */
-	CLIENTS_OF_ONE_MAX = 16,
-	REQUEST_WAIT_MS = 5000,
-	ACCEPTS_AT_ONCE = 16,
-};
+enum { CLIENTS_MAX = 512 }; /* or a quarter of the descriptors */
 
 struct resident {
 	struct server server;
 	const struct resident_options *options;
-	struct watch listener;
+	struct acceptor acceptor;
 	struct watch signals;
 	struct config_reload reload;
-	struct secret hello; /* the same for everybody */
 	int64_t idle_since_ms;
 };
-
-static bool is_user(const struct server *server, uid_t uid)
-{
-	return uid != 0 && uid != server->privileged;
-}
-
-static size_t count_clients(const struct server *server, uid_t uid, size_t *ret_users)
-{
-	const struct client *c;
-	size_t n = 0;
-
-	*ret_users = 0;
-	LIST_FOREACH(c, &server->clients, link) {
-		n += c->uid == uid;
-		*ret_users += is_user(server, c->uid);
-	}
-	return n;
-}
-
-/* One user may have many uids (subuid(5)), enough to take all room by saying nothing.  Whoever
- * has a request sends it at once, so the oldest that has not is ended. */
-static bool end_silent_user(struct server *server)
-{
-	struct client *c, *oldest = NULL;
-
-	LIST_FOREACH(c, &server->clients, link) /* the newest first */
-		if (is_user(server, c->uid) && c->message.len == 0)
-			oldest = c;
-	if (oldest)
-		client_end(oldest);
-	return oldest != NULL;
-}
-
-static bool has_room(struct server *server, uid_t uid)
-{
-	size_t users, own = count_clients(server, uid, &users);
-
-	if (server->client_count >= server->clients_max)
-		return false;
-	if (!is_user(server, uid))
-		return true;
-	return own < CLIENTS_OF_ONE_MAX && (users < server->clients_max / CLIENTS_OF_USERS_PART ||
-					    end_silent_user(server));
-}
-
-static bool make_hello(struct secret *ret)
-{
-	const struct wire_hello hello = { .version = IBMIAM_VERSION };
-
-	return secret_init(ret, 1024) && !wire_encode(&wire_hello_message, &hello, ret);
-}
-
-static bool greet(int fd, const struct secret *hello)
-{
-	return send(fd, hello->data, hello->len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
-}
-
-/* Whoever is turned away sees it at once: a login runs one-shot then. */
-static void on_connection(struct watch *w, uint32_t events)
-{
-	struct resident *r = WATCH_OWNER(w, struct resident, listener);
-	struct server *server = &r->server;
-
-	(void)events;
-	for (int i = 0; i < ACCEPTS_AT_ONCE; i++) {
-		struct ucred peer = { .uid = (uid_t)-1 };
-		socklen_t len = sizeof peer;
-		int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (fd < 0)
-			return;
-		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
-		    !has_room(server, peer.uid) || !greet(fd, &r->hello))
-			watch_close_fd(fd);
-		else
-			(void)server_add_client(server, fd, peer.uid, peer.pid,
-						deadline_now_ms() + REQUEST_WAIT_MS);
-	}
-}
 
 /* Has it a session that would lose its credential, or a login that is being decided? */
 static bool is_needed(const struct server *server)
@@ -153,7 +67,7 @@ static void refresh(struct client *c)
 
 	config_reload_if_changed(&r->reload, &r->server.config);
 	r->server.note = r->reload.refused[0] ? r->reload.note : NULL;
-	if (!is_user(&r->server, c->uid))
+	if (server_is_privileged(&r->server, c->uid))
 		yield_if_needed(r);
 }
 
@@ -235,7 +149,7 @@ static bool start(struct resident *r, char *why, size_t why_len)
 
 	if (fd < 0)
 		return false;
-	r->listener = (struct watch){ .fd = fd, .ready = on_connection };
+	r->acceptor.listener.fd = fd;
 	server->config = config_live_load(r->options->config, why, why_len);
 	if (!server->config)
 		return false;
@@ -248,7 +162,7 @@ static bool start(struct resident *r, char *why, size_t why_len)
 	server->limit = limit_new();
 	server->sessions = sessions_new();
 	if (!memory_init_libraries() || !server_open(server) || !server->limit || !server->sessions ||
-	    !make_hello(&r->hello) || !watch_add(server->set, &r->listener, EPOLLIN) || !watch_signals(r))
+	    !acceptor_open(&r->acceptor, server, fd) || !watch_signals(r))
 		return false;
 	log_line(LOG_NOTICE, "ibmiam-broker " IBMIAM_VERSION " listens%s%s%s%s",
 		 r->options->listen ? " at " : "", r->options->listen ? r->options->listen : "",
@@ -261,12 +175,12 @@ static bool start(struct resident *r, char *why, size_t why_len)
 static int64_t serve_time(struct resident *r)
 {
 	struct server *server = &r->server;
-	int64_t now_ms = deadline_now_ms(), until_ms = INT64_MAX, idle_ms;
+	int64_t now_ms = deadline_now_ms(), until_ms = acceptor_time(&r->acceptor, now_ms), idle_ms;
 	struct session *s;
 
 	while ((s = sessions_next_end(server->sessions)) != NULL && s->end_ms <= now_ms)
 		hold_drop(server, s, s->adopted ? "its time is up" : "nobody has adopted it");
-	if (s)
+	if (s && s->end_ms < until_ms)
 		until_ms = s->end_ms;
 	if (!r->options->idle_exit_s)
 		return until_ms;
@@ -279,7 +193,7 @@ static int64_t serve_time(struct resident *r)
 
 int resident_run(const struct resident_options *options)
 {
-	struct resident r = { .options = options, .listener = { .fd = -1 }, .signals = { .fd = -1 },
+	struct resident r = { .options = options, .acceptor = { .listener = { .fd = -1 } }, .signals = { .fd = -1 },
 			      .server = { .set = -1 },
 			      .reload = { .path = options->config } };
 	char why[WIRE_REASON_MAX] = "";
@@ -298,9 +212,8 @@ int resident_run(const struct resident_options *options)
 	}
 	if (started)
 		log_line(LOG_NOTICE, "ibmiam-broker stops");
-	watch_close(&r.listener);
+	acceptor_close(&r.acceptor);
 	watch_close(&r.signals);
 	server_close(&r.server);
-	secret_free(&r.hello);
 	return started ? EXIT_SUCCESS : EXIT_FAILURE;
 }

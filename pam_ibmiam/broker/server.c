@@ -76,6 +76,11 @@ static void on_client(struct watch *w, uint32_t events)
 		request_serve(c);
 }
 
+bool server_is_privileged(const struct server *server, uid_t uid)
+{
+	return !server->sessions || uid == 0 || uid == server->privileged;
+}
+
 struct client *server_add_client(struct server *server, int fd, uid_t uid, pid_t pid,
 				 int64_t deadline_ms)
 {

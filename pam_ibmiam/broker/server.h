@@ -57,6 +57,10 @@ struct server {
 bool server_open(struct server *server);
 void server_close(struct server *server);
 
+/* May this uid ask for anybody?  Root, and whoever runs a broker for himself; in a one-shot broker
+ * whoever has made it. */
+bool server_is_privileged(const struct server *server, uid_t uid);
+
 /* A client on this socket, which becomes the server's.  NULL, the socket closed, when there is no
  * memory. */
 struct client *server_add_client(struct server *server, int fd, uid_t uid, pid_t pid,

@@ -31,6 +31,13 @@ bool watch_add(int set, struct watch *watch, uint32_t events)
 	return epoll_ctl(set, EPOLL_CTL_ADD, watch->fd, &event) == 0;
 }
 
+bool watch_want(struct watch *watch, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data = { .ptr = watch } };
+
+	return epoll_ctl(watch->set, EPOLL_CTL_MOD, watch->fd, &event) == 0;
+}
+
 static void interrupt(int sig)
 {
 	(void)sig;

@@ -20,6 +20,9 @@ int watch_set(void);
 /* Adds watch->fd, level-triggered.  The struct must stay where it is until watch_close(). */
 bool watch_add(int set, struct watch *watch, uint32_t events);
 
+/* What to wait for from now on; 0: nothing, but for errors. */
+bool watch_want(struct watch *watch, uint32_t events);
+
 /* Takes it out of the set and closes it; nothing when there is none. */
 void watch_close(struct watch *watch);
 

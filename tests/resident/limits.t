@@ -1,6 +1,10 @@
 #!/usr/bin/python3
 """What a resident broker keeps away: from IAM, from its users, and from itself."""
+import itertools
+import pwd
+import re
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +12,7 @@ sys.path[:0] = [str(Path(__file__).absolute().parent.parent / folder) for folder
 sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
-from machine import until  # noqa: E402
+from machine import TIMEOUT_S, until  # noqa: E402
 from service import ALLOWED, GONE, LATER, NO_SESSION, USERS, ServiceTest, authenticate, begin, token  # noqa: E402
 from wire import DENIED, KEY_REJECTED, THROTTLED, UNAVAILABLE  # noqa: E402
 
@@ -172,6 +176,36 @@ class Connections(ServiceTest):
                            answer=keys["alice"] + "\n")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.broker.wait("adopted", mark)
+
+    def test_want_of_descriptors(self):
+        """It is waited out, not with a whole processor; a login runs one-shot; then it goes on."""
+        pid, who = self.broker.process.pid, pwd.getpwnam("_ibmiam")
+
+        def limit(soft: int) -> None:
+            """As its own user: root may not everywhere."""
+            subprocess.run(("prlimit", f"--pid={pid}", f"--nofile={soft}:"), user=who.pw_uid, group=who.pw_gid,
+                           extra_groups=[], check=True)
+
+        entered = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+        before = int(re.search(r"\nMax open files\s+(\d+)", Path(f"/proc/{pid}/limits").read_text())[1])
+        limit(next(fd for fd in itertools.count() if fd not in entered))
+
+        def sleeps() -> int:
+            return int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as waiting:
+            waiting.settimeout(TIMEOUT_S)
+            waiting.connect(str(self.broker.path))
+            self.broker.wait("cannot accept connections: Too many open files")
+            slept, spent = sleeps(), self.broker.cpu_s()
+            machine.pam("wanting", "auth required pam_ibmiam.so")
+            done = machine.run("pamtester", "wanting", "alice", "authenticate", answer=keys["alice"] + "\n")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            until(lambda: sleeps() >= slept + 5, "a broker that sleeps")
+            self.assertLess(self.broker.cpu_s() - spent, 0.5)
+            limit(before)
+            self.assertTrue(waiting.recv(100))
+        self.assertEqual(len(self.broker.lines("cannot accept")), 1)
 
 
 def tearDownModule():

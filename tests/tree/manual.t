@@ -298,8 +298,8 @@ NUMBERS = [
     ("broker/renewal.h", "RENEWAL_RETRY_MS", 60000, "not asked again for {n} minute"),
     ("broker/renewal.c", "MARGIN_S", 1, "up to {n} s before its end"),
     ("broker/resident.c", "CLIENTS_MAX", 1, "{n} connections at once"),
-    ("broker/resident.c", "CLIENTS_OF_ONE_MAX", 1, "{n} of any one of them"),
-    ("broker/resident.c", "REQUEST_WAIT_MS", 1000, "within {n} s is dropped"),
+    ("broker/acceptor.c", "CLIENTS_OF_ONE_MAX", 1, "{n} of any one of them"),
+    ("broker/acceptor.c", "REQUEST_WAIT_MS", 1000, "within {n} s is dropped"),
     ("broker/config_reload.c", "RETRY_MS", 1000, "refused, at most once in {n} s"),
     ("broker/resident.h", "RESIDENT_IDLE_EXIT_S", 1, "{n} with a socket from systemd"),
 ]
