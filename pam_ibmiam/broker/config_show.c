@@ -201,6 +201,21 @@ static bool is_set(cfg_opt_t *opt, const struct key *key)
 	return opt->nvalues > 0 && (opt->type != CFGT_STR || cfg_opt_getnstr(opt, 0));
 }
 
+/* What holds where nothing is set, unless it is nothing. */
+static void put_unset(FILE *to, const char *name)
+{
+	static const char *const implied[][2] = {
+		{ "issuer", "the endpoint's /identity; for IBM's private endpoints also the public one" },
+		{ "ca_path", "the system's, unless ca_file is set" },
+	};
+	const char *text = NULL;
+
+	for (size_t i = 0; i < sizeof implied / sizeof implied[0]; i++)
+		if (strcmp(implied[i][0], name) == 0)
+			text = implied[i][1];
+	(void)fprintf(to, "# %s is not set%s%s\n", name, text ? ": " : "", text ? text : "");
+}
+
 void config_show_top(struct config_show *show, cfg_t *cfg)
 {
 	if (!show || show->blocks)
@@ -213,7 +228,7 @@ void config_show_top(struct config_show *show, cfg_t *cfg)
 		if (is_set(opt, key))
 			put_option(show->to, opt, key, "");
 		else
-			(void)fprintf(show->to, "# %s is not set\n", opt->name);
+			put_unset(show->to, opt->name);
 	}
 }
 

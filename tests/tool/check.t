@@ -409,6 +409,7 @@ class Config(unittest.TestCase):
                          f'\t"00000000000000000000000000000001"    # {more}:2', f"minimum_uid = 900    # {more}:3",
                          "rate_limit = 600    # default", "allow_root = false    # default",
                          '\t"IBMIAM_TOKEN=%{token}",    # default', "# proxy is not set",
+                         "# issuer is not set: the endpoint's /identity; for IBM's private endpoints also the public one",
                          f'user "alice" {{    # {m.CONFIG}:{at["user alice"]}', f'service "*" {{    # {m.CONFIG}:{at["service"]}',
                          f'\t\t"local",    # {m.CONFIG}:{at[LOCAL]}', f'\t\t"10.0.0.0/8"    # {m.CONFIG}:{at["10.0.0.0"]}',
                          f'email_domain "example.com" {{    # {m.CONFIG}:{at["email_domain"]}'):
