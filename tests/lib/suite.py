@@ -3,6 +3,7 @@
 A test file ends with `suite.main()`. Subtests count as tests of their own: use them for tables.
 """
 import os
+import signal
 import sys
 import unittest
 from pathlib import Path
@@ -11,6 +12,17 @@ from tap.runner import TAPTestRunner
 
 ROOT = Path(__file__).absolute().parent.parent.parent
 BUILD = Path(os.environ.get("BUILD", ROOT / "build")).absolute()
+
+
+def forget_signals() -> None:
+    """As on a terminal: under nohup, or behind a shell's &, some are ignored, and that is inherited."""
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python's own
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+forget_signals()
 
 
 def skip_all(reason: str) -> None:
