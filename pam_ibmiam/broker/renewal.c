@@ -1,6 +1,7 @@
 /* Serving and renewing tokens.  See renewal.h. */
 #include "renewal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -52,34 +53,47 @@ static struct wire_request request_of(const struct session *s)
 				      .key = session_key(s), .uid = s->user_uid };
 }
 
-/* IAM says no.  What only the configuration says is no end: it may be half written just now. */
-static bool is_final(const struct wire_reply *r)
-{
-	return r->http_status != 0 && (r->result == IBMIAM_KEY_REJECTED || r->result == IBMIAM_DENIED);
-}
+/* What a configuration says of this login, were its token still young. */
+enum opinion { REFUSES, ASKS_FOR_MORE /* or for other profiles or groups */, ALLOWS };
 
-static struct decision_basis basis_of(const struct server *server)
+static enum opinion opinion_of(const struct config_live *config, const struct session *s)
 {
-	return (struct decision_basis){ .config = &server->config->config };
+	const struct wire_request request = request_of(s);
+	const struct decision_basis basis = { .config = &config->config };
+	struct token identity = s->identity, token = s->token;
+	struct decision d;
+	enum opinion opinion = REFUSES;
+
+	identity.expiration = token.expiration = INT64_MAX;
+	decision_begin_held(&d, &basis, &request, &identity, &token);
+	(void)decision_go_on(&d);
+	if (d.reply.result == IBMIAM_ALLOWED)
+		opinion = decision_requirements(&d) == s->requirements ? ALLOWS : ASKS_FOR_MORE;
+	decision_free(&d);
+	return opinion;
 }
 
 /* Does the configuration now ask for profiles or groups that this token was not given under? */
 static bool is_outdated(const struct server *server, struct session *s)
 {
-	const struct wire_request request = request_of(s);
-	const struct decision_basis basis = basis_of(server);
-	struct decision d;
-	bool outdated;
+	enum opinion opinion;
 
 	if (s->config_number == server->config->number)
 		return false;
-	decision_begin_held(&d, &basis, &request, &s->identity, &s->token);
-	(void)decision_go_on(&d);
-	outdated = d.reply.result == IBMIAM_ALLOWED && decision_requirements(&d) != s->requirements;
-	if (d.reply.result == IBMIAM_ALLOWED && !outdated)
+	opinion = opinion_of(server->config, s);
+	if (opinion == ALLOWS)
 		s->config_number = server->config->number;
-	decision_free(&d);
-	return outdated;
+	return opinion == ASKS_FOR_MORE;
+}
+
+/* Has IAM changed its mind?  Where the configuration has, this is no end: it may be half written
+ * just now. */
+static bool is_final(const struct job *job, const struct session *s)
+{
+	const struct wire_reply *r = &job->decision.reply;
+
+	return r->http_status != 0 && (r->result == IBMIAM_KEY_REJECTED || r->result == IBMIAM_DENIED) &&
+	       opinion_of(job->config, s) == ALLOWS;
 }
 
 static void refuse_ended(struct client *c, const struct session *s)
@@ -89,8 +103,8 @@ static void refuse_ended(struct client *c, const struct session *s)
 
 static void reply_token(struct client *c, struct session *s);
 
-/* Answers all clients that wait for this session's renewal. */
-static void answer_all(struct server *server, struct session *s, const struct wire_reply *failure)
+/* Answers all clients that wait for this session's renewal, of which this came. */
+static void answer_all(struct server *server, struct session *s, const struct wire_reply *r)
 {
 	bool outdated = !s->ended && is_outdated(server, s);
 	struct client *c;
@@ -101,24 +115,11 @@ static void answer_all(struct server *server, struct session *s, const struct wi
 			refuse_ended(c, s);
 		else if (is_usable(s) && !outdated)
 			reply_token(c, s);
-		else if (failure->result == IBMIAM_ALLOWED && outdated)
+		else if (r->result == IBMIAM_ALLOWED)
 			request_refuse(c, IBMIAM_UNAVAILABLE, "the configuration has changed meanwhile; try again");
-		else if (failure->result == IBMIAM_ALLOWED) /* and yet there is no token */
-			request_refuse(c, IBMIAM_UNAVAILABLE, "IAM's new token has expired already (is this "
-				       "host's clock right?), or there is no memory for it");
-		else if (!client_reply(c, failure))
+		else if (!client_reply(c, r))
 			client_end(c);
 	}
-}
-
-static void end_session(struct server *server, struct session *s, const struct wire_reply *r)
-{
-	log_line(LOG_NOTICE, "ended session=" SESSION_SHOWN " user=%s result=%s reason=\"%s\"", s->handle,
-		 s->owner, result_name(r->result), r->reason);
-	job_free(s->renewal);
-	s->renewal = NULL;
-	session_end(s, (enum ibmiam_result)r->result, r->reason);
-	answer_all(server, s, r);
 }
 
 /* Would a login now bring the token into this session? */
@@ -134,7 +135,7 @@ static void reply_token(struct client *c, struct session *s)
 	static const struct wire_reply too_large = { .result = IBMIAM_CONFIG_ERROR,
 		.reason = "token and environment together do not fit into 64 KiB" };
 	const struct wire_request request = request_of(s);
-	const struct decision_basis basis = basis_of(c->server);
+	const struct decision_basis basis = { .config = &c->server->config->config };
 	struct decision d;
 	struct wire_reply *r = &d.reply;
 
@@ -154,32 +155,56 @@ static void reply_token(struct client *c, struct session *s)
 	decision_free(&d);
 }
 
+static void note_renewal(const struct job *job, struct session *s, const struct wire_reply *r)
+{
+	bool renewed = r->result == IBMIAM_ALLOWED;
+
+	if (renewed) {
+		s->requirements = decision_requirements(&job->decision);
+		s->config_number = job->config->number;
+	} else {
+		s->renew_after_ms = deadline_now_ms() + RENEWAL_RETRY_MS;
+	}
+	log_line(renewed ? LOG_INFO : LOG_WARNING,
+		 "%s session=" SESSION_SHOWN " user=%s result=%s left_s=%lld http=%u code=%s transaction=%s "
+		 "reason=\"%s\"", renewed ? "renewed" : "not renewed", s->handle, s->owner,
+		 result_name(r->result), (long long)left_s(s), r->http_status,
+		 r->api_code ? r->api_code : "-", r->transaction_id ? r->transaction_id : "-", r->reason);
+}
+
 static void on_decision(struct job *job)
 {
+	static const struct wire_reply useless = { .result = IBMIAM_UNAVAILABLE,
+		.reason = "IAM's new token has expired already (is this host's clock right?), or there is "
+			  "no memory for it" };
 	struct session *s = job->session;
 	struct decision *d = &job->decision;
 	const struct wire_reply *r = &d->reply;
 
 	s->renewal = NULL;
-	if (is_final(r)) {
-		end_session(job->server, s, r);
-	} else if (r->result != IBMIAM_ALLOWED ||
-		   !session_renew(s, &d->identity, decision_token(d)) || !is_usable(s)) {
-		s->renew_after_ms = deadline_now_ms() + RENEWAL_RETRY_MS;
+	if (r->result == IBMIAM_ALLOWED &&
+	    (!session_renew(s, &d->identity, decision_token(d)) || !is_usable(s)))
+		r = &useless;
+	if (is_final(job, s)) {
+		log_line(LOG_NOTICE, "ended session=" SESSION_SHOWN " user=%s result=%s reason=\"%s\"",
+			 s->handle, s->owner, result_name(r->result), r->reason);
+		session_end(s, (enum ibmiam_result)r->result, r->reason);
 	} else {
-		s->requirements = decision_requirements(d);
-		s->config_number = job->config->number;
+		note_renewal(job, s, r);
 	}
-	if (!s->ended)
-		log_line(r->result == IBMIAM_ALLOWED ? LOG_INFO : LOG_WARNING,
-			 "%s session=" SESSION_SHOWN " user=%s result=%s left_s=%lld http=%u code=%s "
-			 "transaction=%s reason=\"%s\"",
-			 r->result == IBMIAM_ALLOWED ? "renewed" : "not renewed", s->handle, s->owner,
-			 result_name(r->result), (long long)left_s(s), r->http_status,
-			 r->api_code ? r->api_code : "-", r->transaction_id ? r->transaction_id : "-",
-			 r->reason);
 	answer_all(job->server, s, r);
 	job_free(job);
+}
+
+/* There is no token to serve; why there is no new one, either. */
+static void refuse_for_now(struct client *c, bool outdated, const char *why)
+{
+	char reason[WIRE_REASON_MAX];
+
+	(void)snprintf(reason, sizeof reason, "%s, and IAM %s", outdated ?
+		       "the configuration asks for more than this token was given for" :
+		       "the token has expired", why);
+	request_refuse(c, IBMIAM_UNAVAILABLE, reason);
 }
 
 void renewal_serve(struct client *c, struct session *s)
@@ -197,11 +222,7 @@ void renewal_serve(struct client *c, struct session *s)
 		return;
 	}
 	if (!s->renewal && !may_ask) {
-		request_refuse(c, IBMIAM_UNAVAILABLE, outdated ?
-			       "the configuration asks for more than this token was given for, and IAM could not "
-			       "be asked for a new one less than a minute ago" :
-			       "the token has expired, and IAM could not be asked for a new one less than a "
-			       "minute ago");
+		refuse_for_now(c, outdated, "could not be asked for a new one less than a minute ago");
 		return;
 	}
 	c->session = s;
@@ -219,10 +240,11 @@ void renewal_serve(struct client *c, struct session *s)
 void renewal_late(struct client *c)
 {
 	struct session *s = c->session;
+	bool outdated = is_outdated(c->server, s);
 
 	c->session = NULL;
-	if (is_usable(s) && !is_outdated(c->server, s))
+	if (is_usable(s) && !outdated)
 		reply_token(c, s);
 	else
-		request_refuse(c, IBMIAM_UNAVAILABLE, "the token has expired, and IAM does not answer in time");
+		refuse_for_now(c, outdated, "does not answer in time");
 }

@@ -1,8 +1,9 @@
 /*
  * Tokens that stay fresh: a session's token is served from memory while at least a fifth of its
  * life is left, and fetched anew from its key after that, once for all who ask meanwhile.
- * While IAM cannot be asked a token that is still valid is served; when IAM, or the
- * configuration, no longer lets the key's owner in, the credential ends.
+ * While IAM cannot be asked a token that is still valid is served; when IAM no longer
+ * lets the key's owner in, the credential ends; while the configuration does not, nothing is
+ * given out.
  */
 #ifndef IBMIAM_RENEWAL_H
 #define IBMIAM_RENEWAL_H

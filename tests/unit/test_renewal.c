@@ -26,6 +26,8 @@ static struct server server;
 static struct session *session;
 static int64_t now_s, now_ms; /* the wall clock, and the monotonic one */
 static int64_t behind_s; /* how late the wall clock is */
+static char logged[2048]; /* the last line */
+static char told[WIRE_REASON_MAX]; /* the last reason */
 
 /* IAM. */
 static struct {
@@ -94,16 +96,15 @@ void __wrap_iam_wait(struct iam *client, int fd, int timeout_ms)
 void __wrap_log_line(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void __wrap_log_line(int priority, const char *format, ...)
 {
-	char line[2048];
 	va_list ap;
 
 	(void)priority;
 	va_start(ap, format);
-	(void)vsnprintf(line, sizeof line, format, ap);
+	(void)vsnprintf(logged, sizeof logged, format, ap);
 	va_end(ap);
-	assert_null(strstr(line, KEY));
-	assert_null(strstr(line, "e30."));
-	assert_null(strstr(line, HANDLE)); /* a part of it may be shown */
+	assert_null(strstr(logged, KEY));
+	assert_null(strstr(logged, "e30."));
+	assert_null(strstr(logged, HANDLE)); /* a part of it may be shown */
 }
 
 static void answer_now(void)
@@ -239,6 +240,7 @@ static void check_reply(int fd, enum ibmiam_result result, const char *token)
 	unit_check_text("token", r.token, token);
 	assert_int_equal(r.environment != NULL, token != NULL);
 	assert_null(strstr(r.reason, KEY));
+	(void)snprintf(told, sizeof told, "%s", r.reason);
 	(void)close(fd);
 }
 
@@ -335,19 +337,81 @@ static void rejected_key_ends_the_session(void **state)
 	assert_null(session_key(session));
 }
 
-/* An admin has locked her out meanwhile: the token at hand is not given away either. */
-/* It may have been half written. */
+/* What an admin may have half written, with what IAM says when it is asked meanwhile. */
+static const struct mistake {
+	const char *name, *config;
+	enum ibmiam_result held, renewed;
+	long http_status;
+	const char *body; /* NULL: a new token */
+} mistakes[] = {
+	{ "iam_ids", "accounts = { \"" UNIT_ACCOUNT "\" }\nuser alice { iam_ids = { \"IBMid-2\" } }\n",
+	  IBMIAM_DENIED, IBMIAM_DENIED, 200, NULL },
+	{ "accounts", "accounts = { \"" UNIT_ACCOUNT2 "\" }\nuser alice { iam_ids = { \"IBMid-1\" } }\n",
+	  IBMIAM_DENIED, IBMIAM_DENIED, 400, "{\"errorCode\":\"BXNIM0141E\"}" },
+	{ "issuer", CONFIG "issuer = { \"https://iam.example.com/identity\" }\n",
+	  IBMIAM_DENIED, IBMIAM_DENIED, 200, NULL },
+	{ "trusted_profile", CONFIG "trusted_profile = \"Profile-11111111-2222-3333-4444-555555555555\"\n",
+	  IBMIAM_UNAVAILABLE, IBMIAM_DENIED, 400, "{\"errorCode\":\"BXNIM0141E\"}" },
+};
+
 static void configuration_that_says_no_is_no_end(void **state)
 {
-	(void)state;
+	const struct mistake *m = *state;
+	int fd;
+
+	load(m->config);
+	if (m->held != IBMIAM_UNAVAILABLE) { /* else IAM is asked at once */
+		check_reply(ask(), m->held, NULL);
+		load(CONFIG);
+		check_reply(ask(), IBMIAM_ALLOWED, OLD);
+		assert_int_equal(iam.asked, 0);
+		load(m->config);
+		pass(LIFE_S - 300);
+	}
+	fd = ask();
+	assert_int_equal(iam.asked, 1);
+	iam.http_status = m->http_status;
+	iam.body = m->body ? m->body : make_body();
+	answer_now();
+	check_reply(fd, m->renewed, NULL);
+	load(CONFIG);
 	check_reply(ask(), IBMIAM_ALLOWED, OLD);
-	load("accounts = { \"" UNIT_ACCOUNT "\" }\nuser alice { iam_ids = { \"IBMid-2\" } }\n");
-	check_reply(ask(), IBMIAM_DENIED, NULL);
+	pass(LIFE_S);
+	fd = ask();
+	iam.http_status = 200;
+	iam.body = make_body();
+	answer_now();
+	check_reply(fd, IBMIAM_ALLOWED, NEW);
+}
+
+static void rule_that_is_gone_is_no_end(void **state)
+{
+	(void)state;
 	load("accounts = { \"" UNIT_ACCOUNT "\" }\n");
 	check_reply(ask(), IBMIAM_USER_UNKNOWN, NULL);
 	load(CONFIG);
 	check_reply(ask(), IBMIAM_ALLOWED, OLD);
 	assert_int_equal(iam.asked, 0);
+}
+
+/* Expired before it came. */
+static void useless_token_is_no_renewal(void **state)
+{
+	int fd;
+
+	(void)state;
+	pass(LIFE_S - 9);
+	fd = ask();
+	iam.http_status = 200;
+	iam.body = make_body();
+	pass(LIFE_S + 30);
+	answer_now();
+	check_reply(fd, IBMIAM_UNAVAILABLE, NULL);
+	assert_non_null(strstr(told, "has expired already"));
+	assert_ptr_equal(strstr(logged, "not renewed "), logged);
+	assert_non_null(strstr(logged, " result=unavailable "));
+	check_reply(ask(), IBMIAM_UNAVAILABLE, NULL);
+	assert_int_equal(iam.asked, 1);
 }
 
 /* The token at hand was not given under it. */
@@ -442,6 +506,21 @@ static void expired_token_is_not_served_late(void **state)
 	pass(BUDGET_MS / 1000);
 	server_round(&server, 0);
 	check_reply(fd, IBMIAM_UNAVAILABLE, NULL);
+	assert_string_equal(told, "the token has expired, and IAM does not answer in time");
+}
+
+static void outdated_token_is_not_served_late(void **state)
+{
+	int fd;
+
+	(void)state;
+	load(CONFIG "trusted_profile = \"Profile-11111111-2222-3333-4444-555555555555\"\n");
+	fd = ask();
+	pass(BUDGET_MS / 1000);
+	server_round(&server, 0);
+	check_reply(fd, IBMIAM_UNAVAILABLE, NULL);
+	assert_string_equal(told, "the configuration asks for more than this token was given for, "
+			    "and IAM does not answer in time");
 }
 
 static void client_that_goes_stops_nothing(void **state)
@@ -469,13 +548,16 @@ int main(void)
 	UNIT_TEST(&s, outage_takes_no_good_token);
 	UNIT_TEST(&s, outage_is_no_rejection);
 	UNIT_TEST(&s, rejected_key_ends_the_session);
-	UNIT_TEST(&s, configuration_that_says_no_is_no_end);
+	UNIT_ROWS(&s, configuration_that_says_no_is_no_end, mistakes);
+	UNIT_TEST(&s, rule_that_is_gone_is_no_end);
+	UNIT_TEST(&s, useless_token_is_no_renewal);
 	UNIT_TEST(&s, new_requirement_is_asked_for_at_once);
 	UNIT_TEST(&s, target_that_may_no_longer_have_it_gets_none);
 	UNIT_TEST(&s, profile_of_an_account_no_longer_listed_is_not_served);
 	UNIT_TEST(&s, clock_that_is_set_back_keeps_no_token);
 	UNIT_TEST(&s, client_waits_no_longer_than_its_budget);
 	UNIT_TEST(&s, expired_token_is_not_served_late);
+	UNIT_TEST(&s, outdated_token_is_not_served_late);
 	UNIT_TEST(&s, client_that_goes_stops_nothing);
 	return unit_run(&s, "renewal");
 }
