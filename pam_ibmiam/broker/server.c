@@ -146,8 +146,10 @@ void server_round(struct server *server, int64_t until_ms)
 	struct client *c;
 
 	/* One may end others: each time from the beginning. */
-	while ((c = find_late(server, &until_ms)) != NULL)
+	while ((c = find_late(server, &until_ms)) != NULL) {
 		request_late(c);
+		until_ms = 0; /* a one-shot broker has none left to wait for */
+	}
 	iam_wait(server->iam, server->set, deadline_left_ms(until_ms));
 	watch_dispatch(server->set);
 }

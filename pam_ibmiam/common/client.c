@@ -21,6 +21,7 @@ enum {
 	MARGIN_MAX_MS = 1000,
 	HELLO_MAX_MS = 1000, /* a resident broker has nothing to do but to say it */
 	HELLO_MAX = 1024,    /* bytes */
+	REQUEST_MAX_MS = 10000, /* from its start until a one-shot broker, which waits 5 s, has the request */
 	RESERVE_PART = 4,    /* of a login's time, for a one-shot broker after a resident one */
 };
 
@@ -186,7 +187,7 @@ static bool ask_one_shot(const struct client_broker *broker, struct wire_request
 	if (!prepare(&wire_request_message, request, buf, fault) ||
 	    !check_program(broker->program, fault))
 		return false;
-	error = spawn_begin(broker->program, broker->config, &child);
+	error = spawn_begin(broker->program, broker->config, timeout_ms + REQUEST_MAX_MS, &child);
 	if (error)
 		return fail(fault, "cannot start the broker %s: %s", broker->program,
 			    strerrordesc_np(error));

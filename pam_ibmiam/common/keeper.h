@@ -7,7 +7,7 @@
  * handler and waitpid(-1), whatever clone was told.  The keeper is a copy of the host,
  * cloned without an exit signal, that never execs.  It starts the broker, waits for it, and
  * kills it when the host's end of the socket closes, be it at the deadline or because the
- * host died.
+ * host died, or when its own time is up.
  */
 #ifndef IBMIAM_KEEPER_H
 #define IBMIAM_KEEPER_H
@@ -17,6 +17,8 @@ struct keeper_job {
 	const char *config;
 	int fd;      /* the broker's end */
 	int host_fd; /* the host's: the keeper must not hold it, or it would never hang up */
+	int life_ms; /* after which the broker is ended, even if the host, which somebody may have
+		      * stopped, has not hung up */
 };
 
 enum {

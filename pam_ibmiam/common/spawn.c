@@ -24,9 +24,9 @@ static int above_stdio(int fd)
 	return moved;
 }
 
-int spawn_begin(const char *program, const char *config, struct spawn *ret)
+int spawn_begin(const char *program, const char *config, int life_ms, struct spawn *ret)
 {
-	struct keeper_job job = { .program = program, .config = config };
+	struct keeper_job job = { .program = program, .config = config, .life_ms = life_ms };
 	sigset_t all, before;
 	int fd[2], error = 0;
 	pid_t pid;

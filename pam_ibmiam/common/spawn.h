@@ -13,10 +13,10 @@ struct spawn {
 	pid_t keeper; /* the process between us and the broker (keeper.h) */
 };
 
-/* Runs `program --config config` (both absolute paths).  Returns 0 and fills *ret, or an
+/* Runs `program --config config` (both absolute paths), for life_ms at most.  Returns 0 and fills *ret, or an
  * errno with *ret untouched.  Does not wait for the program; that it could not be
  * executed shows as an end of file on fd and KEEPER_EXEC_FAILED from spawn_end(). */
-int spawn_begin(const char *program, const char *config, struct spawn *ret);
+int spawn_begin(const char *program, const char *config, int life_ms, struct spawn *ret);
 
 /* Shuts fd down, which ends the broker (it is killed after KEEPER_GRACE_MS), and waits for
  * that (a keeper that is held up is killed after KEEPER_LAST_MS, and its broker with it), so that

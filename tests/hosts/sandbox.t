@@ -3,6 +3,7 @@
 
 What it cannot do from inside is tests/unit/test_sandbox.c's matter.
 """
+import socket
 import subprocess
 import sys
 import unittest
@@ -53,6 +54,15 @@ class Sandbox(unittest.TestCase):
             with self.subTest(name):
                 self.assertEqual(status[name].strip(), value)
         m.until(lambda: not broker(), "the broker ends with its host")
+
+    def test_without_a_request(self):
+        """It does not wait for ever: who stops his su as it starts a broker could take up all that may be."""
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with here, there:
+            process = subprocess.Popen(["/usr/libexec/ibmiam-broker", "--config", m.CONFIG], stdin=there)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            self.assertEqual(process.wait(m.TIMEOUT_S), 3)
 
     def test_without_its_user(self):
         passwd = Path("/etc/passwd")

@@ -6,12 +6,15 @@
 #include "unit_broker.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "deadline.h"
 #include "keeper.h"
 #include "spawn.h"
+
+enum { LIFE_MS = 60000 };
 
 extern char **environ;
 
@@ -120,6 +123,23 @@ static void see_user(char *text, size_t size)
 	(void)snprintf(text, size, "%u %u", getuid(), geteuid());
 }
 
+static void see_slack(char *text, size_t size)
+{
+	(void)snprintf(text, size, "%d ns", prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL));
+}
+
+static int count_processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : -1;
+}
+
+static void see_processors(char *text, size_t size)
+{
+	(void)snprintf(text, size, "%d", count_processors());
+}
+
 static const struct seen {
 	const char *name;
 	void (*see)(char *text, size_t size);
@@ -135,6 +155,7 @@ static const struct seen {
 	{ "umask", see_umask, "077" },
 	{ "name", see_name, "ibmiam-broker" },
 	{ "session", see_session, "of the keeper" },
+	{ "timer slack", see_slack, "50000 ns" },
 };
 
 static int be_broker(const char *name)
@@ -154,6 +175,8 @@ static int be_broker(const char *name)
 	}
 	if (strcmp(name, "user") == 0)
 		see_user(text, sizeof text);
+	if (strcmp(name, "processors") == 0)
+		see_processors(text, sizeof text);
 	for (size_t i = 0; i < UNIT_LEN(seens); i++)
 		if (strcmp(seens[i].name, name) == 0)
 			seens[i].see(text, sizeof text);
@@ -190,26 +213,49 @@ static void broker_sees_nothing_of_the_host(void **state)
 	const struct seen *w = *state;
 	int fd = open("/dev/null", O_RDWR); /* without O_CLOEXEC, as hosts do */
 	mode_t mask = umask(0);
+	int slack = prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
 	sigset_t all, before;
 	char text[512];
 	struct spawn s;
 	int status;
 
 	assert_true(fd >= 0);
+	assert_int_equal(prctl(PR_SET_TIMERSLACK, 3600000000000UL, 0UL, 0UL, 0UL), 0);
 	assert_int_equal(setenv("SSLKEYLOGFILE", "/tmp/x", 1), 0);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGUSR1, on_signal);
 	(void)sigfillset(&all);
 	(void)sigdelset(&all, SIGALRM); /* main's */
 	assert_int_equal(sigprocmask(SIG_SETMASK, &all, &before), 0);
-	assert_int_equal(spawn_begin(program, w->name, &s), 0);
+	assert_int_equal(spawn_begin(program, w->name, LIFE_MS, &s), 0);
 	receive(s.fd, text);
 	status = spawn_end(&s);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	(void)prctl(PR_SET_TIMERSLACK, (unsigned long)slack, 0UL, 0UL, 0UL);
 	(void)umask(mask);
 	(void)close(fd);
 	unit_check_text(w->name, text, w->text);
 	assert_int_equal(status, 0);
+}
+
+/* Who types may keep one busy, and have su run on that one alone. */
+static void broker_has_all_processors(void **state)
+{
+	int before = count_processors();
+	cpu_set_t processors, one;
+	char text[512];
+	struct spawn s;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof processors, &processors), 0);
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+	assert_int_equal(spawn_begin(program, "processors", LIFE_MS, &s), 0);
+	receive(s.fd, text);
+	assert_int_equal(spawn_end(&s), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof processors, &processors), 0);
+	assert_true(atoi(text) >= before);
 }
 
 /* Under su the real user is the one who typed: he must not be able to signal it. */
@@ -223,7 +269,7 @@ static void broker_has_one_user(void **state)
 		UNIT_SKIP("only root can have two users");
 	assert_int_equal(setresuid(4712, 0, 0), 0);
 	(void)snprintf(want, sizeof want, "0 0");
-	assert_int_equal(spawn_begin(program, "user", &s), 0);
+	assert_int_equal(spawn_begin(program, "user", LIFE_MS, &s), 0);
 	receive(s.fd, text);
 	(void)spawn_end(&s);
 	assert_int_equal(setresuid(0, 0, 0), 0);
@@ -251,7 +297,7 @@ static void host_sees_nothing_of_the_broker(void **state)
 
 	signals = 0;
 	assert_int_equal(sigaction(SIGCHLD, &sa, &old), 0);
-	assert_int_equal(spawn_begin(program, e->name, &s), 0);
+	assert_int_equal(spawn_begin(program, e->name, LIFE_MS, &s), 0);
 	assert_true(fcntl(s.fd, F_GETFD) & FD_CLOEXEC);
 	if (strcmp(e->name, "stays") != 0)
 		receive(s.fd, text); /* or the end of file */
@@ -274,7 +320,7 @@ static void copy_of_the_socket_keeps_nothing_alive(void **state)
 	int copy;
 
 	(void)state;
-	assert_int_equal(spawn_begin(program, "waits", &s), 0);
+	assert_int_equal(spawn_begin(program, "waits", LIFE_MS, &s), 0);
 	receive(s.fd, text);
 	copy = fcntl(s.fd, F_DUPFD_CLOEXEC, 3);
 	assert_true(copy >= 0);
@@ -299,7 +345,7 @@ static void status_is_known_to_any_host(void **state)
 	struct spawn s;
 	int status;
 
-	assert_int_equal(spawn_begin(program, "exits", &s), 0);
+	assert_int_equal(spawn_begin(program, "exits", LIFE_MS, &s), 0);
 	status = spawn_end(&s);
 	(void)signal(SIGCHLD, before);
 	assert_int_equal(status, 42);
@@ -316,7 +362,7 @@ static pid_t start_and_die(void)
 	host = fork();
 	assert_true(host >= 0);
 	if (host == 0) {
-		if (spawn_begin(program, "stays", &s) == 0)
+		if (spawn_begin(program, "stays", LIFE_MS, &s) == 0)
 			(void)!write(fd[1], &s.keeper, sizeof s.keeper);
 		(void)kill(getpid(), SIGKILL);
 	}
@@ -340,13 +386,27 @@ static void dead_host_leaves_no_broker(void **state)
 	unit_check_no_child();
 }
 
+/* Somebody has stopped it, and holds on to the broker. */
+static void stopped_host_keeps_no_broker(void **state)
+{
+	char text[512];
+	struct spawn s;
+
+	(void)state;
+	assert_int_equal(spawn_begin(program, "stays", 200, &s), 0);
+	receive(s.fd, text);
+	assert_string_equal(text, "");
+	assert_int_equal(spawn_end(&s), 128 + SIGKILL);
+	unit_check_no_child();
+}
+
 static void missing_program_is_told(void **state)
 {
 	char text[512];
 	struct spawn s;
 
 	(void)state;
-	assert_int_equal(spawn_begin("/no/such/program", "x", &s), 0);
+	assert_int_equal(spawn_begin("/no/such/program", "x", LIFE_MS, &s), 0);
 	receive(s.fd, text);
 	assert_string_equal(text, "");
 	assert_int_equal(spawn_end(&s), KEEPER_EXEC_FAILED);
@@ -365,7 +425,7 @@ static void works_without_standard_descriptors(void **state)
 		saved[i] = fcntl(i, F_DUPFD_CLOEXEC, 10);
 		(void)close(i);
 	}
-	if (spawn_begin(program, "descriptors", &s) != 0)
+	if (spawn_begin(program, "descriptors", LIFE_MS, &s) != 0)
 		s.fd = -1;
 	for (int i = 0; i < 3; i++) {
 		if (saved[i] >= 0)
@@ -393,11 +453,13 @@ int main(int argc, char **argv)
 	(void)alarm(60); /* a fault in spawn.c may hang */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* a broker left behind becomes our child */
 	UNIT_ROWS(&s, broker_sees_nothing_of_the_host, seens);
+	UNIT_TEST(&s, broker_has_all_processors);
 	UNIT_TEST(&s, broker_has_one_user);
 	UNIT_ROWS(&s, host_sees_nothing_of_the_broker, ends);
 	UNIT_TEST(&s, copy_of_the_socket_keeps_nothing_alive);
 	UNIT_ROWS(&s, status_is_known_to_any_host, hosts);
 	UNIT_TEST(&s, dead_host_leaves_no_broker);
+	UNIT_TEST(&s, stopped_host_keeps_no_broker);
 	UNIT_TEST(&s, missing_program_is_told);
 	UNIT_TEST(&s, works_without_standard_descriptors);
 	result = unit_run(&s, "spawn");
