@@ -26,6 +26,15 @@ enum verdict check_uid(struct decision *d)
 	return GO_ON;
 }
 
+/* Uids that are no person's, whatever the name: systemd's dynamic users, and nobody ("Users, Groups,
+ * UIDs and GIDs on systemd Systems").  To name one takes a block. */
+enum { SYSTEM_UID_FIRST = 61184, SYSTEM_UID_LAST = 65535 };
+
+static bool is_persons(uint32_t uid)
+{
+	return uid != 0 && (uid < SYSTEM_UID_FIRST || uid > SYSTEM_UID_LAST);
+}
+
 /* A name that the local part of an e-mail address may be, byte for byte: no dots, no plus, no
  * upper case, nothing that looks like something else. */
 static bool is_domain_name(const char *user)
@@ -44,7 +53,7 @@ enum verdict check_rule(struct decision *d)
 		check_note(d, "user %s", user);
 		return GO_ON;
 	}
-	d->by_domain = config_has_domains(d->config) && d->request->uid != 0 && is_domain_name(user);
+	d->by_domain = config_has_domains(d->config) && is_persons(d->request->uid) && is_domain_name(user);
 	if (!d->by_domain)
 		return check_refuse(d, IBMIAM_USER_UNKNOWN, "the configuration has no rule for this user");
 	check_note(d, "by email_domain");

@@ -65,15 +65,18 @@ static const struct unit_row services[] = {
 #define DOMAIN(more) ACCOUNTS "email_domain \"example.com\" {" more "}\n"
 #define NOBODY                                                                                 \
 	"the key's identity is no IBMid with the e-mail address of this user in an email_domain"
-#define LET_IN(what, user_name, email)                                                          \
+#define LET_IN(what, user_name, email, ...)                                                        \
 	{ what, DOMAIN(""), { MAIL(email) }, IBMIAM_ALLOWED, NULL, unit_allowed,               \
-	  .asked = "K", .user = user_name }
+	  .asked = "K", .user = user_name, __VA_ARGS__ }
 #define KEPT_OUT(what, user_name, ...)                                                          \
 	{ what, DOMAIN(""), { __VA_ARGS__ }, IBMIAM_DENIED, "identity", NOBODY,                   \
 	  .asked = "K", .user = user_name }
 #define NO_NAME(what, user_name)                                                                \
 	{ what, DOMAIN(""), { STATUS(0) }, IBMIAM_USER_UNKNOWN, "rule",                          \
 	  "the configuration has no rule for this user", .user = user_name }
+#define NO_UID(what, number)                                                                    \
+	{ what, DOMAIN(""), { STATUS(0) }, IBMIAM_USER_UNKNOWN, "rule",                          \
+	  "the configuration has no rule for this user", .uid = number }
 
 static const struct unit_row domains[] = {
 	LET_IN("user@domain", "alice", "alice@example.com"),
@@ -124,6 +127,10 @@ static const struct unit_row domains[] = {
 	KEPT_OUT("a service ID", "alice", WHO("iam-ServiceId-1", "iam", "alice@example.com")),
 	KEPT_OUT("a service ID that says IBMid", "alice", WHO("iam-ServiceId-1", "IBMid",
 		 "alice@example.com")),
+	NO_UID("nobody", 65534),
+	NO_UID("systemd's first dynamic user", 61184),
+	LET_IN("the uid before", "alice", "alice@example.com", .uid = 61183),
+	LET_IN("a directory's uid", "alice", "alice@example.com", .uid = 65536),
 	NO_NAME("a name with a dot", "al.ice"),
 	NO_NAME("a name with a plus", "alice+ops"),
 	NO_NAME("a name in upper case", "Alice"),
