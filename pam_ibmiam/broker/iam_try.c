@@ -178,6 +178,13 @@ int64_t iam_try_pause_ms(struct iam_exchange *x, CURLcode rc)
 	return pause + IAM_TRY_NEEDS_MS <= deadline_left_ms(x->deadline_ms) ? pause : -1;
 }
 
+/* Whose su this is can forbid it threads, by a control group of his own, at any moment: no outage. */
+static bool wants_thread(const struct iam_exchange *x, CURLcode rc)
+{
+	return (rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_RESOLVE_PROXY) &&
+	       strstr(x->error, "thread failed to start"); /* libcurl's words: there is no code */
+}
+
 void iam_try_explain(struct iam_exchange *x, CURLcode rc)
 {
 	struct iam_answer *a = x->answer;
@@ -186,7 +193,8 @@ void iam_try_explain(struct iam_exchange *x, CURLcode rc)
 	a->fault_result = IBMIAM_UNAVAILABLE;
 	if (rc == CURLE_SSL_CACERT_BADFILE)
 		a->fault_result = IBMIAM_CONFIG_ERROR;
-	else if (rc == CURLE_FAILED_INIT || (rc == CURLE_OUT_OF_MEMORY && !x->header_len))
+	else if (rc == CURLE_FAILED_INIT || (rc == CURLE_OUT_OF_MEMORY && !x->header_len) ||
+		 wants_thread(x, rc))
 		a->fault_result = IBMIAM_BROKER_ERROR; /* this host's own trouble */
 	if (x->too_long)
 		(void)snprintf(a->fault, sizeof a->fault, "the answer of %.200s is over 64 KiB",

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import unittest
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).absolute().parent.parent / folder) for folder in ("lib", "module", "resident")]
@@ -13,8 +14,10 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
 from machine import TIMEOUT_S, until  # noqa: E402
-from service import ALLOWED, GONE, LATER, NO_SESSION, USERS, ServiceTest, authenticate, begin, token  # noqa: E402
-from wire import DENIED, KEY_REJECTED, THROTTLED, UNAVAILABLE  # noqa: E402
+from service import (ALLOWED, GONE, LATER, NO_SESSION, USERS, Broker, ServiceTest, authenticate, begin,  # noqa: E402
+                     token)
+from suite import BUILD  # noqa: E402
+from wire import BROKER_ERROR, DENIED, KEY_REJECTED, THROTTLED, UNAVAILABLE  # noqa: E402
 
 TRIES, LINES = 30, 100  # at once; limit.h
 OF_ONE, OF_USERS = 16, 128
@@ -206,6 +209,17 @@ class Connections(ServiceTest):
             limit(before)
             self.assertTrue(waiting.recv(100))
         self.assertEqual(len(self.broker.lines("cannot accept")), 1)
+
+
+class Threads(unittest.TestCase):
+    def test_without_one_it_is_no_outage(self):
+        """The resolver's: who can forbid it to his su would reach what the stack does in an outage."""
+        machine.configure(endpoint='"https://iam.example.com"')
+        broker = Broker(machine, wrapper=("env", f"LD_PRELOAD={BUILD / 'tests/resident/threads.so'}"))
+        self.addCleanup(broker.end)
+        reply = broker.ask(authenticate("alice", keys["alice"]))
+        self.assertEqual(reply.result, BROKER_ERROR, reply.reason)
+        self.assertIn("thread failed to start", reply.reason)
 
 
 def tearDownModule():
