@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "deadline.h"
+#include "iam_socket.h"
 #include "iam_transport.h"
 #include "iam_try.h"
 
@@ -150,7 +151,9 @@ void iam_wait(struct iam *iam, int fd, int timeout_ms)
 	int running, left;
 
 	/* First what is there already: a process that was held up must not take that for silence. */
+	iam_socket_guard(!LIST_EMPTY(&iam->exchanges));
 	(void)curl_multi_perform(iam->multi, &running);
+	iam_socket_guard(false);
 	while ((message = curl_multi_info_read(iam->multi, &left)) != NULL) {
 		CURLcode rc = message->data.result;
 

@@ -2,14 +2,12 @@
 #include "iam_transport.h"
 
 #include <dirent.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "iam_socket.h"
 #include "iam_trace.h"
 
 #ifndef IBMIAM_VERSION
@@ -19,7 +17,6 @@
 #define SYSTEM_CA_PATH "/etc/ssl/certs"
 
 enum {
-	UNACKNOWLEDGED_MAX_MS = 3000,
 	CONNECTION_MAX_S = 600, /* IAM's address may have changed, and its buffers hold what has been */
 };
 
@@ -72,18 +69,6 @@ static CURLcode wipe_plaintext(CURL *easy, void *ctx, void *user)
 	return CURLE_OK;
 }
 
-/* A kept connection may have died without a word, as behind a NAT that forgot it: what is not
- * acknowledged soon is an error, and a new connection still has time (tcp(7)). */
-static int notice_dead_peers(void *user, curl_socket_t fd, curlsocktype purpose)
-{
-	unsigned int ms = UNACKNOWLEDGED_MAX_MS;
-
-	(void)user;
-	(void)purpose;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
-	return CURL_SOCKOPT_OK;
-}
-
 #define SET(option, value)                                               \
 	do {                                                             \
 		CURLcode set_rc = curl_easy_setopt(easy, option, value); \
@@ -108,9 +93,10 @@ CURLcode iam_transport_set(CURL *easy, const struct config *c, const char *syste
 	SET(CURLOPT_PIPEWAIT, 1L);   /* share one HTTP/2 connection rather than open many */
 	SET(CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_MAX_S);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(CURLOPT_SOCKOPTFUNCTION, notice_dead_peers);
 	SET(CURLOPT_USERAGENT, "pam_ibmiam/" IBMIAM_VERSION);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, wipe_plaintext); /* OpenSSL only */
+	if (iam_socket_set(easy) != CURLE_OK)
+		return CURLE_FAILED_INIT;
 	return set_trust(easy, c, system_ca_path);
 }
 

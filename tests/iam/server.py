@@ -175,6 +175,13 @@ def garbage(server, wire):
     wire.sock.sendall(b"\x7f\x00\x00\x00NOT TLS AT ALL\r\n" * 8)
 
 
+def hello_requests(server, wire):
+    """TLS 1.2's, without end: the client skips them in the middle of its handshake."""
+    wire.more()
+    while True:
+        wire.sock.sendall(b"\x16\x03\x03\x00\x04\x00\x00\x00\x00" * 7000)
+
+
 def tunnel(server, wire):
     """CONNECT, to the stand-in's own listeners and nowhere else."""
     request = wire.request()
@@ -212,6 +219,7 @@ LISTENERS = {
     "reset_accept": ("https://localhost:{}", None, reset, reset),
     "reset_once": ("https://localhost:{}", "good", reset, talk),
     "garbage_tls": ("https://localhost:{}", None, garbage, garbage),
+    "hello_requests": ("https://localhost:{}", None, hello_requests, hello_requests),
     "proxy": ("http://127.0.0.1:{}", None, tunnel, tunnel),
     "no_listen": ("https://localhost:{}", None, None, None),
 }

@@ -216,6 +216,8 @@ LISTENERS = {
     "reset_accept": unavailable("no answer from .*reset by peer", **TWICE),
     "reset_once": allowed(**TWICE),
     "garbage_tls": unavailable("no answer from .*wrong version"),
+    # Neither timers nor their deadline: the keeper ends it (a resident broker ends the connection).
+    "hello_requests": ("PAM_SERVICE_ERR", "err", "^broker-error .*did not answer in time", {"timeout_s": SLOW_S}),
     "no_listen": unavailable("no answer from .*connect", requests=0),
     "plain_http": ("PAM_SERVICE_ERR", "err", "^config-error .*expects https", {"requests": 0}),
 }

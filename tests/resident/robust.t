@@ -16,7 +16,7 @@ from hosttest import decision  # noqa: E402
 from machine import CONFIG, until  # noqa: E402
 from service import (ALLOWED, LATER, USERS, Broker, Killer, ServiceTest, authenticate, begin, drop,  # noqa: E402
                      edit, token)
-from wire import CONFIG_ERROR, HELLO, MESSAGE_MAX, REPLY, field, message, text, u32  # noqa: E402
+from wire import CONFIG_ERROR, HELLO, MESSAGE_MAX, REPLY, UNAVAILABLE, field, message, text, u32  # noqa: E402
 
 LOGINS, GREETING_MS, IDLE_S = 40, 1000, 5
 SO_PASSRIGHTS = 83
@@ -104,6 +104,18 @@ class Robust(ServiceTest):
         self.assert_result(self.broker.ask(authenticate("bob", keys["bob"], service="ibmiam"), BOB), CONFIG_ERROR,
                            "does not fit")
         self.broker.wait("dropped .*user=bob", mark)
+
+    def test_a_peer_that_keeps_openssl_busy(self):
+        """Nobody is served in the meantime, so its connection is ended."""
+        self.broker.end()
+        machine.configure(endpoint=f'"{machine.iam.urls["hello_requests"]}"')
+        self.broker = Broker(machine)  # it may connect to that port
+        with self.broker.client() as client:
+            client.send(authenticate("alice", keys["alice"]))
+            with self.broker.client(BOB) as other:  # which waits for a greeting
+                self.assertTrue(other.is_welcome)
+            self.assert_result(client.receive(), UNAVAILABLE, "no answer from .* [(]curl")
+        self.assertLess(self.broker.cpu_s(), 10)
 
     def test_stopped(self):
         """A login waits for its greeting, no longer, and then runs by itself; so does ibmiam."""
