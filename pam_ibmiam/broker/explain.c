@@ -61,15 +61,15 @@ static enum phase failed_phase(const struct iam_trace *t, bool proxy)
 	};
 	const bool reached[PHASES] = { t->dns_us > 0 || t->address[0],
 				       t->tcp_us > 0 || t->tls_begun || t->connect_status > 0,
-				       t->tls_begun || t->connect_status / 100 == 2, t->tls_us > 0,
-				       false };
+				       t->connect_status / 100 == 2, t->tls_us > 0, false };
 	enum phase phase = DNS;
 
 	if (t->curl_code == CURLE_OK)
 		return PHASES;
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
 		if ((int)table[i].code == t->curl_code)
-			return table[i].phase;
+			return table[i].phase == TLS && proxy && !t->connect_status ? PROXY :
+										      table[i].phase;
 	/* Too late, or cut off: in the first part that has not ended. */
 	while (phase < ANSWER && (reached[phase] || (phase == PROXY && !proxy)))
 		phase++;
@@ -133,7 +133,7 @@ static bool put_fault(struct secret *out, enum phase phase, const struct explain
 			   t->connect_status);
 	if (t->curl_code == CURLE_OPERATION_TIMEDOUT)
 		return put(out, names[phase], "failed", ms, "no end of it in time");
-	if (phase == TLS && d->answer.fault[0]) /* it has OpenSSL's words, and the number */
+	if ((phase == PROXY || phase == TLS) && d->answer.fault[0]) /* it has OpenSSL's words, and the number */
 		return put(out, names[phase], "failed", ms, "%s", d->answer.fault);
 	return put(out, names[phase], "failed", ms, "%s (curl %d)",
 		   curl_easy_strerror((CURLcode)t->curl_code), t->curl_code);

@@ -44,9 +44,9 @@ static void clock_text(char to[TEXT_MAX], const struct config *c)
 static void issuer_text(char to[TEXT_MAX], const struct config *c)
 {
 	(void)snprintf(to, TEXT_MAX,
-		       "the server's certificate is by no CA in %.200s; the package "
-		       "ca-certificates has the public ones (update-ca-certificates); a proxy that "
-		       "opens TLS, or a server of your own, needs its CA in ca_file or ca_path",
+		       "the certificate is by no CA in %.200s; the package ca-certificates has the "
+		       "public ones (update-ca-certificates); a proxy that speaks or opens TLS, or "
+		       "a server of your own, needs its CA in ca_file or ca_path",
 		       trusted(c));
 }
 
@@ -62,9 +62,24 @@ static void no_tls_text(char to[TEXT_MAX], const struct config *c)
 {
 	(void)snprintf(to, TEXT_MAX,
 		       "nobody answers as IAM does, in TLS 1.2 or newer: %s",
-		       c->proxy ? "does the proxy let TLS to IAM pass?"
+		       c->proxy ? "does the proxy let TLS to IAM pass? Where ca_file is the CA of "
+				  "the proxy alone, ca_path = \"/etc/ssl/certs\" adds IAM's"
 				: "a firewall may want connections to go through a proxy (set "
 				  "proxy in the configuration), or is the port in endpoint wrong?");
+}
+
+static void proxy_name_text(char to[TEXT_MAX], const struct config *c)
+{
+	(void)c;
+	(void)snprintf(to, TEXT_MAX, "the proxy's certificate is for another name than the one in proxy");
+}
+
+static void proxy_text(char to[TEXT_MAX], const struct config *c)
+{
+	(void)c;
+	(void)snprintf(to, TEXT_MAX,
+		       "somebody answers at the address in proxy, but not as such a proxy: are its "
+		       "port and http:// or https:// right?");
 }
 
 static void answer_text(char to[TEXT_MAX], const struct config *c)
@@ -127,19 +142,22 @@ static const struct {
 	CURLcode code;
 	int verify;
 	void (*text)(char to[TEXT_MAX], const struct config *c);
+	bool at_proxy; /* only while its answer to CONNECT is missing */
 } hints[] = {
-	{ CURLE_PEER_FAILED_VERIFICATION, OTHER_NAME, name_text },
-	{ CURLE_PEER_FAILED_VERIFICATION, NOT_YET_VALID, clock_text },
-	{ CURLE_PEER_FAILED_VERIFICATION, HAS_EXPIRED, clock_text },
-	{ CURLE_PEER_FAILED_VERIFICATION, SELF_SIGNED, issuer_text },
-	{ CURLE_PEER_FAILED_VERIFICATION, SELF_SIGNED_CHAIN, issuer_text },
-	{ CURLE_PEER_FAILED_VERIFICATION, NO_LOCAL_ISSUER, issuer_text },
-	{ CURLE_PEER_FAILED_VERIFICATION, NO_LEAF_SIGNATURE, issuer_text },
-	{ CURLE_SSL_CACERT_BADFILE, ANY, bad_file_text },
-	{ CURLE_SSL_CONNECT_ERROR, ANY, no_tls_text },
-	{ CURLE_COULDNT_RESOLVE_HOST, ANY, dns_text },
-	{ CURLE_COULDNT_RESOLVE_PROXY, ANY, dns_text },
-	{ CURLE_COULDNT_CONNECT, ANY, connect_text },
+	{ CURLE_PEER_FAILED_VERIFICATION, OTHER_NAME, proxy_name_text, true },
+	{ CURLE_SSL_CONNECT_ERROR, ANY, proxy_text, true },
+	{ CURLE_PEER_FAILED_VERIFICATION, OTHER_NAME, name_text, false },
+	{ CURLE_PEER_FAILED_VERIFICATION, NOT_YET_VALID, clock_text, false },
+	{ CURLE_PEER_FAILED_VERIFICATION, HAS_EXPIRED, clock_text, false },
+	{ CURLE_PEER_FAILED_VERIFICATION, SELF_SIGNED, issuer_text, false },
+	{ CURLE_PEER_FAILED_VERIFICATION, SELF_SIGNED_CHAIN, issuer_text, false },
+	{ CURLE_PEER_FAILED_VERIFICATION, NO_LOCAL_ISSUER, issuer_text, false },
+	{ CURLE_PEER_FAILED_VERIFICATION, NO_LEAF_SIGNATURE, issuer_text, false },
+	{ CURLE_SSL_CACERT_BADFILE, ANY, bad_file_text, false },
+	{ CURLE_SSL_CONNECT_ERROR, ANY, no_tls_text, false },
+	{ CURLE_COULDNT_RESOLVE_HOST, ANY, dns_text, false },
+	{ CURLE_COULDNT_RESOLVE_PROXY, ANY, dns_text, false },
+	{ CURLE_COULDNT_CONNECT, ANY, connect_text, false },
 };
 
 /* Who is too late? */
@@ -149,6 +167,8 @@ static void timeout_text(char to[TEXT_MAX], const struct iam_trace *t, const str
 		slow_dns_text(to, c);
 	else if (t->tcp_us == 0 && !t->tls_begun)
 		connect_text(to, c);
+	else if (c->proxy && t->connect_status == 0)
+		proxy_text(to, c);
 	else if (t->tls_us == 0)
 		no_tls_text(to, c);
 	else
@@ -160,6 +180,7 @@ bool explain_hint_put(struct secret *out, const struct explain_exchange *x,
 {
 	char line[TEXT_MAX + 16], text[TEXT_MAX] = "";
 	const struct iam_trace *t = &x->trace;
+	bool at_proxy = d->config->proxy && t->connect_status == 0;
 	int n;
 
 	if (t->connect_status >= 300)
@@ -169,7 +190,7 @@ bool explain_hint_put(struct secret *out, const struct explain_exchange *x,
 	if (x->http_status == 429)
 		too_many_text(text, d->config);
 	for (size_t i = 0; i < sizeof hints / sizeof hints[0] && !text[0]; i++)
-		if ((int)hints[i].code == t->curl_code &&
+		if ((int)hints[i].code == t->curl_code && (at_proxy || !hints[i].at_proxy) &&
 		    (hints[i].verify == ANY || hints[i].verify == t->verify))
 			hints[i].text(text, d->config);
 	if (!text[0])

@@ -100,6 +100,8 @@ void iam_trace_end(struct iam_trace *trace, void *easy, int curl_code)
 	trace->port = number_of(easy, CURLINFO_PRIMARY_PORT);
 	trace->connect_status = number_of(easy, CURLINFO_HTTP_CONNECTCODE);
 	trace->verify = number_of(easy, CURLINFO_SSL_VERIFYRESULT);
+	if (!trace->verify) /* or it has not come to IAM's */
+		trace->verify = number_of(easy, CURLINFO_PROXY_SSL_VERIFYRESULT);
 	trace->curl_code = curl_code;
 	trace->kept = curl_code == CURLE_OK && number_of(easy, CURLINFO_NUM_CONNECTS) == 0;
 	if (curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address) == CURLE_OK && address)

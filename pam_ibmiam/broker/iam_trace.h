@@ -14,14 +14,16 @@ struct iam_trace {
 	/* Microseconds since the beginning at which it had the address, the connection, the TLS
 	 * session; 0 where it did not come that far. */
 	int64_t dns_us, tcp_us, tls_us, total_us;
-	bool tls_begun;      /* so it was connected; libcurl's times tell that only later */
+	bool tls_begun;      /* with IAM or the proxy, so it was connected; libcurl's times tell that
+				only later */
 	bool kept;           /* over a connection that was there already */
 	char address[IAM_TRACE_ADDRESS_MAX]; /* whom it was connected to, the proxy where there is
 						one; "" */
 	int port;
 	int connect_status;  /* of the proxy's answer to CONNECT; 0 without one */
 	int curl_code;       /* CURLcode; 0: there is an answer */
-	int verify;          /* OpenSSL's verdict on the certificate (X509_V_*), 0: no complaint */
+	int verify;          /* OpenSSL's verdict on the certificate, IAM's or the proxy's (X509_V_*),
+				0: no complaint */
 	/* Only where the question wants to be explained; else empty. */
 	char tls_version[16];
 	char issuer[IAM_TRACE_TEXT_MAX]; /* of the server's certificate; printable ASCII */

@@ -16,9 +16,7 @@
 
 #define SYSTEM_CA_PATH "/etc/ssl/certs"
 
-enum {
-	CONNECTION_MAX_S = 600, /* IAM's address may have changed, and its buffers hold what has been */
-};
+enum { CONNECTION_MAX_S = 600 /* IAM's address may have changed, and its buffers hold what has been */ };
 
 static bool has_hashed_certificates(const char *path)
 {
@@ -41,15 +39,25 @@ const char *iam_transport_system_ca_path(void)
 	return has_hashed_certificates(SYSTEM_CA_PATH) ? SYSTEM_CA_PATH : NULL;
 }
 
+#define SET(option, value)                                               \
+	do {                                                             \
+		CURLcode set_rc = curl_easy_setopt(easy, option, value); \
+		if (set_rc != CURLE_OK)                                  \
+			return set_rc;                                   \
+	} while (0)
+
+/* NULL takes libcurl's bundle away, for the proxy as for IAM. */
 static CURLcode set_trust(CURL *easy, const struct config *c, const char *system_ca_path)
 {
 	const char *path = c->ca_path || c->ca_file ? c->ca_path : system_ca_path;
-	CURLcode rc;
 
 	if (!path && !c->ca_file)
 		return CURLE_OK; /* libcurl's built-in bundle */
-	rc = curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
-	return rc == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_CAPATH, path) : rc;
+	SET(CURLOPT_CAINFO, c->ca_file);
+	SET(CURLOPT_CAPATH, path);
+	SET(CURLOPT_PROXY_CAINFO, c->ca_file);
+	SET(CURLOPT_PROXY_CAPATH, path);
+	return CURLE_OK;
 }
 
 /* OpenSSL's, where libcurl was built with that: it is then in this process anyway. */
@@ -69,13 +77,6 @@ static CURLcode wipe_plaintext(CURL *easy, void *ctx, void *user)
 	return CURLE_OK;
 }
 
-#define SET(option, value)                                               \
-	do {                                                             \
-		CURLcode set_rc = curl_easy_setopt(easy, option, value); \
-		if (set_rc != CURLE_OK)                                  \
-			return set_rc;                                   \
-	} while (0)
-
 CURLcode iam_transport_set(CURL *easy, const struct config *c, const char *system_ca_path)
 {
 	SET(CURLOPT_PROTOCOLS_STR, "https");
@@ -85,6 +86,7 @@ CURLcode iam_transport_set(CURL *easy, const struct config *c, const char *syste
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_PROXY, c->proxy ? c->proxy : ""); /* "": not from the environment either */
 	SET(CURLOPT_NOPROXY, "");
+	SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

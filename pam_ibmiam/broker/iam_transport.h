@@ -16,7 +16,8 @@
 const char *iam_transport_system_ca_path(void);
 
 /* Sets all that is the same for each request.  Strings of the configuration are copied; where it
- * names no CAs those of system_ca_path hold, or of the bundle if that is NULL. */
+ * names no CAs those of system_ca_path hold, or of the bundle if that is NULL: for IAM, and for a
+ * proxy that is spoken to in TLS. */
 CURLcode iam_transport_set(CURL *easy, const struct config *config, const char *system_ca_path);
 
 /* What that needs in the sandbox: CA files beyond the system's, and TCP ports. */

@@ -185,6 +185,16 @@ static bool wants_thread(const struct iam_exchange *x, CURLcode rc)
 	       strstr(x->error, "thread failed to start"); /* libcurl's words: there is no code */
 }
 
+/* Whose answer is missing: a new connection is the proxy's until that has answered CONNECT. */
+static const char *silent_peer(const struct iam_exchange *x)
+{
+	long connections = 0, status = 0;
+
+	(void)curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
+	(void)curl_easy_getinfo(x->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+	return x->config->proxy && connections > 0 && status == 0 ? "the proxy" : x->config->endpoint;
+}
+
 void iam_try_explain(struct iam_exchange *x, CURLcode rc)
 {
 	struct iam_answer *a = x->answer;
@@ -204,9 +214,8 @@ void iam_try_explain(struct iam_exchange *x, CURLcode rc)
 			       "libcurl has no memory for the answer of %.200s, or met a header that "
 			       "is too long", x->config->endpoint);
 	else if (rc == CURLE_OPERATION_TIMEDOUT)
-		(void)snprintf(a->fault, sizeof a->fault, "no answer from %.200s in time",
-			       x->config->endpoint);
+		(void)snprintf(a->fault, sizeof a->fault, "no answer from %.200s in time", silent_peer(x));
 	else
 		(void)snprintf(a->fault, sizeof a->fault, "no answer from %.200s: %.180s (curl %d)",
-			       x->config->endpoint, detail, (int)rc);
+			       silent_peer(x), detail, (int)rc);
 }

@@ -221,6 +221,7 @@ LISTENERS = {
     "garbage_tls": ("https://localhost:{}", None, garbage, garbage),
     "hello_requests": ("https://localhost:{}", None, hello_requests, hello_requests),
     "proxy": ("http://127.0.0.1:{}", None, tunnel, tunnel),
+    "tls_proxy": ("https://localhost:{}", "good", tunnel, tunnel),
     "no_listen": ("https://localhost:{}", None, None, None),
 }
 

@@ -297,6 +297,7 @@ def other_listeners(s):
         ("garbage_tls", [], (35, 0)),
         ("no_listen", [], (7, 0)),
         ("good", ["--proxy", proxy], (0, 200)),
+        ("good", ["--proxy", s.ready["urls"]["tls_proxy"], "--proxy-capath", s.ready["ca_path"]], (0, 200)),
     ]:
         is_(s.curl("alice", listener, *options), expected, f"{listener} {options}")
     connect = [line for line in s.journal() if line["listener"] == "proxy"]

@@ -221,7 +221,7 @@ LISTENERS = {
     "no_listen": unavailable("no answer from .*connect", requests=0),
     "plain_http": ("PAM_SERVICE_ERR", "err", "^config-error .*expects https", {"requests": 0}),
 }
-ELSEWHERE = ("good", "proxy")  # tested by all the others, and by Requests
+ELSEWHERE = ("good", "proxy", "tls_proxy")  # tested by all the others, and by Requests
 
 
 class Table(unittest.TestCase):
@@ -365,11 +365,15 @@ class Requests(unittest.TestCase):
         self.login(issuer=public, code="PAM_PERM_DENIED")
 
     def test_proxy(self):
-        before = len(iam.iam.requests())
-        self.login(proxy='"$url_proxy"')
-        connects = [r for r in iam.iam.requests()[before:] if r["listener"] == "proxy"]
-        self.assertEqual([(r["method"], r["status"]) for r in connects], [("CONNECT", 200)])
-        self.assertNotIn("x-correlation-id", connects[0]["headers"])
+        """In TLS it is trusted as IAM is."""
+        file_only = {"ca_path": None, "ca_file": '"$ca_file"'}
+        for name, config in ("proxy", {}), ("tls_proxy", {}), ("tls_proxy", file_only):
+            with self.subTest(name, **config):
+                before = len(iam.iam.requests())
+                self.login(proxy=f'"$url_{name}"', **config)
+                connects = [r for r in iam.iam.requests()[before:] if r["listener"] == name]
+                self.assertEqual([(r["method"], r["status"]) for r in connects], [("CONNECT", 200)])
+                self.assertNotIn("x-correlation-id", connects[0]["headers"])
 
     def test_proxy_that_refuses_or_is_gone(self):
         for endpoint, proxy in (("https://localhost:1", "$url_proxy"), ("$url_good", iam.urls["no_listen"])):
@@ -377,6 +381,23 @@ class Requests(unittest.TestCase):
                 run = Case("", "", "", "", config={"endpoint": f'"{endpoint}"',
                                                    "proxy": f'"{proxy.replace("https", "http")}"'}).run()
                 self.assertEqual(run.codes[0], "PAM_AUTHINFO_UNAVAIL", run.logs)
+
+    def test_who_does_not_answer(self):
+        """The proxy, until it has let the connection through."""
+        proxy, foreign = '"$url_tls_proxy"', '"$url_foreign_ca"'
+        for name, config, reason in (
+                ("the proxy has another CA", {"proxy": foreign}, "the proxy: SSL certificate problem.*curl 60"),
+                ("the proxy has another name", {"proxy": '"$url_wrong_host"'}, "the proxy: SSL: no alt.*curl 60"),
+                ("the proxy is unknown", {"proxy": proxy, "ca_path": None}, "the proxy: SSL certificate problem.*curl 60"),
+                ("the proxy speaks TLS 1.1", {"proxy": '"$url_old_tls"'}, "the proxy: .*protocol version.*curl 35"),
+                ("IAM has another CA", {"proxy": proxy, "endpoint": foreign}, f"{iam.urls['foreign_ca']}: .*SSL"),
+                ("IAM has another name", {"proxy": proxy, "endpoint": '"$url_wrong_host"'},
+                 f"{iam.urls['wrong_host']}: SSL.*curl 60"),
+                ("IAM is gone", {"proxy": proxy, "endpoint": '"https://localhost:1"'}, "https://localhost:1: CONNECT.*403")):
+            with self.subTest(name):
+                run = Case("", "", "", "", config=config).run()
+                self.assertEqual(run.codes[0], "PAM_AUTHINFO_UNAVAIL", run.logs)
+                self.assertRegex(run.logs[0].text, f"no answer from {reason}")
 
     def test_trust(self):
         empty = stage.folder / "empty"

@@ -38,9 +38,9 @@ class Http2Test(ServiceTest):
         self.addCleanup(self.pool.shutdown)
         self.since = len(iam.requests())
 
-    def configure(self, listener: str) -> None:
+    def configure(self, listener: str, **more: str) -> None:
         machine.configure(endpoint=f'"{iam.urls[listener]}"', issuer=f'{{ "{iam.urls["good"]}/identity" }}',
-                          rate_limit="0")
+                          rate_limit="0", **more)
 
     def login(self, user: str, key: str, budget_ms: int = 20000):
         return self.broker.ask(authenticate(user, keys[key], budget_ms=budget_ms))
@@ -73,6 +73,20 @@ class Http2Test(ServiceTest):
         """The one that a login has now."""
         self.assert_result(self.login("alice", "alice"), ALLOWED)
         return iam.requests()[-1]["connection"]
+
+
+class Proxied(Http2Test):
+    """By a proxy in TLS, whose CA the configuration has."""
+
+    def configure(self, listener: str, **more: str) -> None:
+        super().configure(listener, proxy=f'"{iam.urls["tls_proxy"]}"', **more)
+
+    def test_one_tunnel(self):
+        for _ in range(3):
+            self.assert_own(self.begin_usual())
+        asked = {name: [r for r in self.asked() if r["listener"] == name] for name in ("http2", "tls_proxy")}
+        self.assertEqual([(r["method"], r["status"]) for r in asked["tls_proxy"]], [("CONNECT", 200)])
+        self.assertEqual(len(asked["http2"]), 3 * len(USUAL))
 
 
 class Shared(Http2Test):

@@ -353,6 +353,28 @@ class Network(unittest.TestCase):
         self.expect("proxy", "CONNECT with HTTP 403", "must allow CONNECT", way=("dns", "tcp", "proxy", "tls"),
                     proxy=m.quoted(iam.urls["proxy"]), endpoint='"https://elsewhere.invalid"')
 
+    def test_through_a_proxy_in_tls(self):
+        machine.configure(proxy=m.quoted(iam.urls["tls_proxy"]))
+        found = explained()
+        self.assertEqual((found["status"], found["failed"]), (OK, []))
+        self.assertRegex(found["details"]["proxy"], "it connects to https://localhost")
+        self.assertRegex(found["details"]["tls"], r"^TLSv1\.[23], certificate by .*stand-in")
+
+    def test_a_proxy_that_is_not_trusted(self):
+        """Its certificate, not IAM's: so the line of the proxy is crossed, and no line says more than was reached."""
+        way = ("dns", "tcp", "proxy", "tls")
+        for name, detail, hint in (
+                ("foreign_ca", "the proxy: SSL certificate", f"no CA in {iam.ready['ca_path']}.*ca_file or ca_path"),
+                ("expired", "the proxy: .*expired", "by this host's clock"),
+                ("wrong_host", "the proxy: ", "the proxy's certificate is for another name"),
+                ("garbage_tls", "the proxy: .*curl 35", "http:// or https:// right"),
+                ("hang_accept", "in time", "http:// or https:// right")):
+            with self.subTest(name):
+                self.expect("proxy", detail, hint, way=way, proxy=m.quoted(iam.urls[name]), options=("--timeout", "2"))
+        with self.subTest("IAM's own, through the proxy"):
+            self.expect("tls", f"{iam.urls['foreign_ca']}: .*SSL", "ca_path", way=way,
+                        proxy=m.quoted(iam.urls["tls_proxy"]), endpoint=m.quoted(iam.urls["foreign_ca"]))
+
     def test_a_proxy_that_is_not_there(self):
         dead = iam.urls["no_listen"].replace("https://", "http://")
         self.expect("tcp", "connect", "address in proxy", proxy=m.quoted(dead))
