@@ -71,8 +71,14 @@ void config_reload_now(struct config_reload *r, struct config_live **live)
 
 void config_reload_if_changed(struct config_reload *r, struct config_live **live)
 {
-	if (deadline_now_ms() >= r->after_ms && !config_is_current(&(*live)->config))
+	if (deadline_now_ms() < r->after_ms)
+		return;
+	if (!config_is_current(&(*live)->config)) {
 		reload(r, live);
+	} else if (r->refused[0]) {
+		r->refused[0] = '\0';
+		log_line(LOG_NOTICE, "the configuration %s is again the one in force", r->path);
+	}
 }
 
 void config_reload_warn(const struct config_reload *r)

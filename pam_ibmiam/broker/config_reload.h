@@ -19,7 +19,8 @@ struct config_reload {
 /* Reads it, as somebody asks for (SIGHUP). */
 void config_reload_now(struct config_reload *reload, struct config_live **live);
 
-/* Reads it if its files have changed; after a refusal not more often than every two seconds. */
+/* Reads it if its files have changed; after a refusal not more often than every two seconds.  Where
+ * they are those in force again, nothing is refused any more. */
 void config_reload_if_changed(struct config_reload *reload, struct config_live **live);
 
 /* Warns of files that this process, which has read them as root, cannot read again. */

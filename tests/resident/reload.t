@@ -116,6 +116,24 @@ class Reload(ServiceTest):
         self.broker.wait(READ, mark)
         self.assertEqual(note(self.assert_result(self.ask(), ALLOWED)), "")
 
+    def test_one_that_comes_back(self):
+        """What was refused is gone, and what is in force is there again: as nothing of it is to be read anew, nothing
+        else would ever take the note away."""
+        self.end()
+        folder, away = machine.scratch / "moved", machine.scratch / "moved-away"
+        folder.mkdir()
+        edit(self.good, folder / CONFIG.name)
+        self.broker = Broker(machine, config=folder / CONFIG.name)
+        while self.settle() > 0:
+            pass
+        folder.rename(away)
+        self.assertRegex(note(self.ask()), "before its last change: .*No such file")
+        away.rename(folder)
+        mark = self.broker.mark()
+        until(lambda: not note(self.assert_result(self.ask(), USER_UNKNOWN)), "the note is gone")
+        self.assertEqual(self.broker.lines(REFUSED, mark), [])
+        self.broker.wait("^<5>.* is again the one in force", mark)
+
     def test_what_needs_a_restart(self):
         for what, change in {
                 "ca_path": self.carols.replace(machine.iam.ready["ca_path"], "/etc/ssl/certs"),
