@@ -2,12 +2,13 @@
 #include "config_reload.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "config_stamp.h"
 #include "deadline.h"
 #include "iam_transport.h"
 #include "log.h"
@@ -81,15 +82,20 @@ void config_reload_if_changed(struct config_reload *r, struct config_live **live
 	}
 }
 
-void config_reload_warn(const struct config_reload *r)
+static void warn_of(const char *path)
 {
-	static const char *const suffixes[] = { "", ".d" };
-	char path[PATH_MAX];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
-	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-		(void)snprintf(path, sizeof path, "%s%s", r->path, suffixes[i]);
-		if (access(path, R_OK) != 0 && errno == EACCES)
-			log_line(LOG_WARNING, "uid %u cannot read %s: changes take effect only by a restart of "
-				 "the broker; give its group to " SANDBOX_USER " (chgrp)", getuid(), path);
-	}
+	if (fd >= 0)
+		(void)close(fd);
+	else if (errno == EACCES)
+		log_line(LOG_WARNING, "uid %u cannot read %s again: changes take effect only by a restart of the "
+			 "broker; %s", getuid(), path, access(path, R_OK) == 0 /* which knows no Landlock */ ?
+			 "move it to /etc, which the sandbox lets be read" :
+			 "give its group to " SANDBOX_USER " (chgrp)");
+}
+
+void config_reload_warn(const struct config *config)
+{
+	config_stamp_each(config->store, warn_of);
 }

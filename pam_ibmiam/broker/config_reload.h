@@ -23,7 +23,8 @@ void config_reload_now(struct config_reload *reload, struct config_live **live);
  * they are those in force again, nothing is refused any more. */
 void config_reload_if_changed(struct config_reload *reload, struct config_live **live);
 
-/* Warns of files that this process, which has read them as root, cannot read again. */
-void config_reload_warn(const struct config_reload *reload);
+/* Warns of each file of it that this process, which has read them all as root and outside the
+ * sandbox, cannot read again. */
+void config_reload_warn(const struct config *config);
 
 #endif

@@ -57,6 +57,12 @@ void config_stamp_add(struct config_store *store, const char *path, const struct
 	*stamps = s;
 }
 
+void config_stamp_each(struct config_store *store, void (*tell)(const char *path))
+{
+	for (const struct config_stamp *s = *config_store_stamps(store); s; s = s->next)
+		tell(s->path);
+}
+
 static bool is_same(const struct config_stamp *s)
 {
 	struct stat st;

@@ -15,6 +15,9 @@
 void config_stamp_add(struct config_store *store, const char *path, const struct stat *st,
 		      const struct timespec *looked);
 
+/* Tells of each path of the store. */
+void config_stamp_each(struct config_store *store, void (*tell)(const char *path));
+
 /* Are all paths of the store what they were? */
 bool config_stamp_same(struct config_store *store);
 

@@ -167,7 +167,7 @@ static bool start(struct resident *r, char *why, size_t why_len)
 	log_line(LOG_NOTICE, "ibmiam-broker " IBMIAM_VERSION " listens%s%s%s%s",
 		 r->options->listen ? " at " : "", r->options->listen ? r->options->listen : "",
 		 note[0] ? "; " : "", note);
-	config_reload_warn(&r->reload);
+	config_reload_warn(&server->config->config);
 	return true;
 }
 

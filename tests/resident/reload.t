@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """A resident broker and a configuration that changes under it: whoever edits the file need not say so."""
+import os
 import signal
 import socket
 import subprocess
@@ -195,7 +196,32 @@ class Reload(ServiceTest):
         FOLDER.chmod(0o700)
         self.broker = Broker(machine)
         for path in CONFIG, FOLDER:
-            self.broker.wait(rf"^<4>uid {USERS['_ibmiam']} cannot read {path}: .*restart.*chgrp")
+            self.assert_warned(path, "chgrp")
+
+    def assert_warned(self, path: Path, cure: str) -> None:
+        self.broker.wait(rf"^<4>uid {USERS['_ibmiam']} cannot read {path} again: .*restart.*{cure}")
+
+    def test_a_file_that_it_may_not_read(self):
+        """Whatever it is part of; and each edit is refused because of it, as had been said."""
+        part, closed, outside = FOLDER / "10.conf", Path("/etc/security/closed.key"), machine.scratch / "outside.key"
+        self.addCleanup(part.unlink)
+        for name, key, unread, cure in (("a part", None, part, "chgrp"), ("a key", closed, closed, "chgrp"),
+                                        ("a key outside the sandbox", outside, outside, "move it to /etc")):
+            with self.subTest(name):
+                self.end()
+                write(part, f"directory_key_file = {quoted(str(key))}\n" if key else "", 0o644 if key else 0o600)
+                if key:
+                    write(key, keys["host"], 0o640)
+                    os.chown(key, 0, USERS["_ibmiam"] if key == outside else 0)
+                edit(self.good)
+                self.broker = Broker(machine)
+                self.assert_warned(unread, cure)
+                mark = self.broker.mark()
+                edit(self.carols)
+                self.assert_result(self.ask(), USER_UNKNOWN)
+                self.broker.wait(f"{REFUSED}.*Permission denied", mark)
+        for path in closed, outside:
+            path.unlink()
 
 
 def tearDownModule():
