@@ -20,7 +20,7 @@ static bool same_needs(const struct sandbox_needs *a, const struct sandbox_needs
 	for (size_t i = 0; i < sizeof a->read / sizeof a->read[0]; i++)
 		if (strcmp(a->read[i] ? a->read[i] : "", b->read[i] ? b->read[i] : "") != 0)
 			return false;
-	return memcmp(a->port, b->port, sizeof a->port) == 0;
+	return a->port == b->port;
 }
 
 /* The sandbox was made for what the configuration in force needs. */

@@ -120,7 +120,7 @@ static uint16_t port_of(const char *url)
 struct sandbox_needs iam_transport_needs(const struct config *config)
 {
 	return (struct sandbox_needs){
-		.read = { config->ca_file, config->ca_path },
-		.port = { port_of(config->proxy ? config->proxy : config->endpoint) },
+		.read = { [SANDBOX_CA_FILE] = config->ca_file, [SANDBOX_CA_PATH] = config->ca_path },
+		.port = port_of(config->proxy ? config->proxy : config->endpoint),
 	};
 }

@@ -20,7 +20,7 @@ const char *iam_transport_system_ca_path(void);
  * proxy that is spoken to in TLS. */
 CURLcode iam_transport_set(CURL *easy, const struct config *config, const char *system_ca_path);
 
-/* What that needs in the sandbox: CA files beyond the system's, and TCP ports. */
+/* What that needs in the sandbox: CA files beyond the system's, and the TCP port. */
 struct sandbox_needs iam_transport_needs(const struct config *config);
 
 #endif

@@ -113,9 +113,8 @@ static int add_rules(int rules, int abi, const struct sandbox_needs *needs)
 		return error;
 	if (!error)
 		error = allow_port(rules, DNS);
-	for (size_t i = 0; i < sizeof needs->port / sizeof needs->port[0] && !error; i++)
-		if (needs->port[i])
-			error = allow_port(rules, needs->port[i]);
+	if (!error && needs->port)
+		error = allow_port(rules, needs->port);
 	return error;
 }
 

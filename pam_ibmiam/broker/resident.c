@@ -118,10 +118,10 @@ static bool enter_sandbox(struct resident *r, char *note, char *why, size_t why_
 	bool ok;
 
 	needs.resident = true;
-	needs.read[SANDBOX_READ_MAX - 2] = "/etc";
+	needs.read[SANDBOX_ETC] = "/etc";
 	if (slash)
 		slash[slash == folder] = '\0';
-	needs.read[SANDBOX_READ_MAX - 1] = folder;
+	needs.read[SANDBOX_CONFIG] = folder;
 	ok = sandbox_enter(&needs, note, why, why_len);
 	free(folder);
 	return ok;

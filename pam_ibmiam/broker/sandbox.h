@@ -12,12 +12,15 @@
 
 #define SANDBOX_USER "_ibmiam"
 
-enum { SANDBOX_NOTE_MAX = 256, SANDBOX_READ_MAX = 4 };
+enum { SANDBOX_NOTE_MAX = 256 };
+
+/* What may be read, each in a place of its own. */
+enum sandbox_read { SANDBOX_CA_FILE, SANDBOX_CA_PATH, SANDBOX_ETC, SANDBOX_CONFIG, SANDBOX_READ_MAX };
 
 /* What the job needs beyond what TLS and name resolution always need. */
 struct sandbox_needs {
 	const char *read[SANDBOX_READ_MAX]; /* files or folders, NULL where unused */
-	uint16_t port[2];                   /* TCP ports to connect to, 0 where unused */
+	uint16_t port;                      /* TCP port to connect to, 0: none */
 	bool resident; /* many clients, connections and sessions, and outlives who started it */
 };
 

@@ -234,7 +234,7 @@ struct confined {
 
 static void confine(struct confined *c)
 {
-	const struct sandbox_needs needs = { .port = { 443 } };
+	const struct sandbox_needs needs = { .port = 443 };
 	struct rlimit core = { 1, 1 };
 
 	c->ok = sandbox_enter(&needs, c->note, c->why, sizeof c->why);

@@ -216,7 +216,7 @@ static void without(const int *calls, size_t n)
 
 static void child(struct report *r, const int *missing, size_t n)
 {
-	const struct sandbox_needs needs = { .read = { ca }, .port = { (uint16_t)permitted_port } };
+	const struct sandbox_needs needs = { .read = { [SANDBOX_CA_FILE] = ca }, .port = (uint16_t)permitted_port };
 
 	if (n > 0)
 		without(missing, n);

@@ -138,7 +138,8 @@ static bool write_file(const char *path)
 
 static void child(int *errors, int ready, int go)
 {
-	const struct sandbox_needs needs = { .read = { [SANDBOX_READ_MAX - 2] = "/etc", folder }, .resident = true };
+	const struct sandbox_needs needs = { .read = { [SANDBOX_ETC] = "/etc", [SANDBOX_CONFIG] = folder },
+					     .resident = true };
 	char note[SANDBOX_NOTE_MAX], why[256], c = 'y';
 
 	if (!sandbox_enter(&needs, note, why, sizeof why) || write(ready, &c, 1) != 1 || read(go, &c, 1) != 1)
