@@ -36,14 +36,9 @@ struct cJSON *json_parse_object(const char *text, size_t len)
 	return json;
 }
 
-void json_free(struct cJSON *json)
-{
-	cJSON_Delete(json);
-}
-
 void json_cleanup(struct cJSON **json)
 {
-	json_free(*json);
+	cJSON_Delete(*json);
 }
 
 static enum json_found find(const cJSON *object, const char *name, int type, const cJSON **ret)

@@ -12,14 +12,11 @@
 
 struct cJSON;
 
-/* The object that the text holds, to be released with json_free(); NULL when it is
+/* The object that the text holds, to be released with json_cleanup(); NULL when it is
  * anything else. */
 struct cJSON *json_parse_object(const char *text, size_t len);
 
-/* Takes NULL. */
-void json_free(struct cJSON *json);
-
-/* For use with __attribute__((cleanup(...))). */
+/* For use with __attribute__((cleanup(...))).  *json may be NULL. */
 void json_cleanup(struct cJSON **json);
 
 enum json_found { JSON_ABSENT, JSON_FOUND, JSON_WRONG /* another type, or there twice */ };

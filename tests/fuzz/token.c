@@ -72,7 +72,7 @@ static void compare(const struct token *t, const void *claims, size_t len)
 	MUST(t->expiration == (exp < FAR_AWAY ? exp : FAR_AWAY));
 	MUST(json_object(json, "account", &account) == JSON_FOUND);
 	MUST(json_string(account, "bss", &text) == JSON_FOUND && strcmp(text, t->account) == 0);
-	json_free(json);
+	json_cleanup(&json);
 }
 
 static void check_claims(const void *claims, size_t len)
@@ -131,7 +131,7 @@ static void check_json(const char *text, size_t len)
 	while (json && len > 0 && memchr(" \t\r\n", text[len - 1], 4))
 		len--;
 	MUST(!json || (len > 1 && text[len - 1] == '}' && !memchr(text, '\0', len)));
-	json_free(json);
+	json_cleanup(&json);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
