@@ -34,6 +34,9 @@ enum verdict check_shape(struct decision *d);
 enum verdict check_rejected(struct decision *d);
 enum verdict check_tries(struct decision *d);
 
+/* Is it one of these services, by its name or without "-i" (config_plain_service())?  No list: any. */
+bool check_is_listed(struct config_list services, const char *service);
+
 /* decision_identity.c: whose key it is. */
 enum verdict check_key(struct decision *d);
 enum verdict check_issuer(struct decision *d);

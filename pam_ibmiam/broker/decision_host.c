@@ -60,7 +60,7 @@ enum verdict check_rule(struct decision *d)
 	return GO_ON;
 }
 
-static bool is_listed(struct config_list services, const char *service)
+bool check_is_listed(struct config_list services, const char *service)
 {
 	return config_list_len(services) == 0 || config_list_has(services, service) ||
 	       config_list_has(services, config_plain_service(service));
@@ -73,7 +73,7 @@ enum verdict check_service(struct decision *d)
 	(void)config_find_service(d->config, r->service, &d->service);
 	check_note(d, "%s", r->service);
 	/* A domain's services are looked at when the domain is known: check_identity(). */
-	if (!is_listed(d->user.services, r->service))
+	if (!check_is_listed(d->user.services, r->service))
 		return check_refuse(d, IBMIAM_DENIED, "the user's rule does not list this service");
 	if (config_list_len(d->service.users) > 0 && !config_list_has(d->service.users, r->user))
 		return check_refuse(d, IBMIAM_DENIED, "the service's rule does not list this user");

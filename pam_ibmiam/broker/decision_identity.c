@@ -161,14 +161,12 @@ static enum verdict check_domain(struct decision *d)
 {
 	struct config_domain domain;
 	char name[DOMAIN_MAX + 1];
-	const char *service = d->request->service;
 
 	if (!find_domain(d, &domain, name))
 		return check_refuse(d, IBMIAM_DENIED, "the key's identity is no IBMid with the e-mail "
 				    "address of this user in an email_domain");
 	check_note(d, "email_domain %.120s", name);
-	if (config_list_len(domain.services) > 0 && !config_list_has(domain.services, service) &&
-	    !config_list_has(domain.services, config_plain_service(service)))
+	if (!check_is_listed(domain.services, d->request->service))
 		return check_refuse(d, IBMIAM_DENIED, "the email_domain's rule does not list this service");
 	d->user = (struct config_user){ .access_groups = domain.access_groups,
 					.environment = domain.environment,

@@ -106,20 +106,24 @@ static bool is_owner(const struct session *s, const struct wire_request *r)
 	return s->adopted && s->owner_uid == r->uid && strcmp(s->owner, r->user) == 0;
 }
 
-struct session *hold_own(struct client *c, const struct decision *d, struct wire_reply *reply)
+bool hold_has_room(const struct server *server, const struct wire_request *r)
 {
-	static const struct wire_reply too_many = { .result = IBMIAM_NO_SESSION,
-		.reason = "this user has as many credentials by ibmiam login as he may" };
+	const struct session *old = r->session ? session_find(server->sessions, r->session) : NULL;
+
+	return (old && is_owner(old, r)) || /* that one makes room */
+	       sessions_count_of(server->sessions, (uid_t)r->uid, r->service) < SESSION_OWN_MAX;
+}
+
+struct session *hold_own(struct client *c, const struct decision *d)
+{
 	const struct wire_request *r = d->request;
 	struct sessions *all = c->server->sessions;
 	struct session *old = r->session ? session_find(all, r->session) : NULL, *s;
 	bool own = old && is_owner(old, r);
 	struct host host;
 
-	if (!own && sessions_count_of(all, (uid_t)r->uid, r->service) >= SESSION_OWN_MAX) {
-		*reply = too_many;
+	if (!hold_has_room(c->server, r))
 		return NULL;
-	}
 	/* It lives as long as the one before: the terminal of this command may end sooner.  A pid of 0
 	 * is that of somebody in another namespace; to getsid(2) it would be ours. */
 	if (own && old->host.fd >= 0)

@@ -16,9 +16,11 @@ struct session *hold_pending(struct client *client, const struct decision *decis
 /* The same for `ibmiam login`, whose session is there already, and adopts them at once.  A handle
  * that the request names and that is this user's goes on, for as long as the process that it was
  * held for; one that is somebody else's, as after su, is left to him.  NULL where that is not
- * possible; *reply may then say why. */
-struct session *hold_own(struct client *client, const struct decision *decision,
-			 struct wire_reply *reply);
+ * possible. */
+struct session *hold_own(struct client *client, const struct decision *decision);
+
+/* Has this user room for the credential of such a login? */
+bool hold_has_room(const struct server *server, const struct wire_request *request);
 
 /* Makes the session that of this owner, from now until the process that asks for it has ended.
  * False, nothing changed, when there is no memory. */

@@ -61,6 +61,11 @@ static void finish(struct iam_exchange *x, CURLcode rc)
 	done(arg);
 }
 
+static bool may_ask(struct iam *iam, const struct config *config)
+{
+	return !iam->limit || limit_take_request(iam->limit, config->rate_limit);
+}
+
 /* One try has ended: there is an answer, another try, or neither. */
 static void ended(struct iam_exchange *x, CURLcode rc)
 {
@@ -72,7 +77,7 @@ static void ended(struct iam_exchange *x, CURLcode rc)
 	if (rc == CURLE_OK)
 		(void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->answer->http_status);
 	pause_ms = iam_try_pause_ms(x, rc);
-	if (pause_ms < 0 || x->tried) {
+	if (pause_ms < 0 || x->tried || !may_ask(x->iam, x->config)) {
 		finish(x, rc);
 		return;
 	}
@@ -199,6 +204,13 @@ struct iam_exchange *iam_begin(struct iam *iam, const struct config *config,
 		(void)snprintf(answer->fault, sizeof answer->fault, "out of memory");
 		return NULL;
 	}
+	if (!may_ask(iam, config)) {
+		answer->fault_result = IBMIAM_THROTTLED;
+		(void)snprintf(answer->fault, sizeof answer->fault,
+			       "this host has made all the requests to IAM that it may make in a minute");
+		free(x);
+		return NULL;
+	}
 	*x = (struct iam_exchange){ .iam = iam, .config = config, .question = question, .done = done,
 		.arg = arg, .answer = answer, .deadline_ms = deadline_ms, .easy = curl_easy_init() };
 	rc = start(x);
@@ -214,13 +226,14 @@ struct iam_exchange *iam_begin(struct iam *iam, const struct config *config,
 	return NULL;
 }
 
-struct iam *iam_new(void)
+struct iam *iam_new(struct limit *limit)
 {
 	struct iam *iam = calloc(1, sizeof *iam);
 
 	if (!iam)
 		return NULL;
 	LIST_INIT(&iam->exchanges);
+	iam->limit = limit;
 	iam->system_ca_path = iam_transport_system_ca_path();
 	iam->multi = new_multi();
 	if (iam->multi)

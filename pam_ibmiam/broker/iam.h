@@ -12,6 +12,7 @@
 #include "config.h"
 #include "iam_message.h"
 #include "iam_trace.h"
+#include "limit.h"
 #include "result.h"
 #include "secret.h"
 
@@ -35,8 +36,9 @@ struct iam_answer {
 struct iam;          /* the client: connections, and what holds for all requests of this host */
 struct iam_exchange; /* one question on its way */
 
-/* NULL when there is no memory. */
-struct iam *iam_new(void);
+/* Each request, a repeated one too, is counted in limit (limit.h), which must live as long; NULL: in
+ * none.  NULL when there is no memory. */
+struct iam *iam_new(struct limit *limit);
 
 /* Every exchange must have ended or been cancelled.  Takes NULL. */
 void iam_free(struct iam *iam);

@@ -39,6 +39,7 @@ struct iam_exchange {
 
 struct iam {
 	CURLM *multi;
+	struct limit *limit; /* or NULL */
 	LIST_HEAD(, iam_exchange) exchanges;
 	int64_t not_before_ms; /* until then IAM has asked this host to keep away (429) */
 	int64_t ended_ms;      /* when an exchange last ended; 0: there is no connection since */

@@ -1,7 +1,6 @@
 /* Decisions and their exchanges.  See job.h. */
 #include "job.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct job *job_new(struct server *server, const struct wire_request *request, int64_t deadline_ms,
@@ -34,18 +33,11 @@ static void on_answer(void *arg)
 static bool ask(struct job *job)
 {
 	struct iam_answer *answer = &job->decision.answer;
-	const struct config *config = &job->config->config;
 
 	iam_answer_free(answer);
 	job->decision.question.explain = job->explain != NULL;
-	if (job->server->limit && !limit_take_request(job->server->limit, config->rate_limit)) {
-		answer->fault_result = IBMIAM_THROTTLED;
-		(void)snprintf(answer->fault, sizeof answer->fault,
-			       "this host has made all the requests to IAM that it may make in a minute");
-		return false;
-	}
-	job->exchange = iam_begin(job->server->iam, config, &job->decision.question, job->deadline_ms,
-				  answer, on_answer, job);
+	job->exchange = iam_begin(job->server->iam, &job->config->config, &job->decision.question,
+				  job->deadline_ms, answer, on_answer, job);
 	return job->exchange != NULL;
 }
 

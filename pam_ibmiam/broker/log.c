@@ -9,6 +9,20 @@
 
 enum { LINE_MAX_LEN = 1024 };
 
+const char *log_quoted(const char *text)
+{
+	static char quoted[LINE_MAX_LEN];
+	size_t len = 0;
+
+	for (; *text && len < sizeof quoted - 2; text++) {
+		if (*text == '"' || *text == '\\')
+			quoted[len++] = '\\';
+		quoted[len++] = *text;
+	}
+	quoted[len] = '\0';
+	return quoted;
+}
+
 void log_line(int priority, const char *format, ...)
 {
 	struct pollfd to = { .fd = STDERR_FILENO, .events = POLLOUT };

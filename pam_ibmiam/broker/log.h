@@ -8,4 +8,8 @@
 /* One line; priority as in syslog(3).  What is not printable ASCII becomes "?".  No secrets. */
 void __attribute__((format(printf, 2, 3))) log_line(int priority, const char *format, ...);
 
+/* The text with \ before each " and \, for a value in quotes, as in the module's lines.  Valid until
+ * the next call. */
+const char *log_quoted(const char *text);
+
 #endif

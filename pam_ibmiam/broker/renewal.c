@@ -169,7 +169,8 @@ static void note_renewal(const struct job *job, struct session *s, const struct 
 		 "%s session=" SESSION_SHOWN " user=%s result=%s left_s=%lld http=%u code=%s transaction=%s "
 		 "reason=\"%s\"", renewed ? "renewed" : "not renewed", s->handle, s->owner,
 		 result_name(r->result), (long long)left_s(s), r->http_status,
-		 r->api_code ? r->api_code : "-", r->transaction_id ? r->transaction_id : "-", r->reason);
+		 r->api_code ? r->api_code : "-", r->transaction_id ? r->transaction_id : "-",
+		 log_quoted(r->reason));
 }
 
 static void on_decision(struct job *job)
@@ -187,7 +188,7 @@ static void on_decision(struct job *job)
 		r = &useless;
 	if (is_final(job, s)) {
 		log_line(LOG_NOTICE, "ended session=" SESSION_SHOWN " user=%s result=%s reason=\"%s\"",
-			 s->handle, s->owner, result_name(r->result), r->reason);
+			 s->handle, s->owner, result_name(r->result), log_quoted(r->reason));
 		session_end(s, (enum ibmiam_result)r->result, r->reason);
 	} else {
 		note_renewal(job, s, r);

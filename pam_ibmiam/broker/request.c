@@ -17,6 +17,7 @@
 enum { LATE_GRACE_MS = 1000 /* for a decision that does not end at its deadline; it always does */ };
 
 static const uid_t ALL_REFUSED = (uid_t)-1; /* nobody's uid */
+static const char too_many[] = "this user has as many credentials by ibmiam login as he may";
 
 void request_refuse(struct client *c, enum ibmiam_result result, const char *reason)
 {
@@ -92,6 +93,7 @@ static void on_decision(struct job *job)
 		.reason = "the environment does not fit into 64 KiB" };
 	static const struct wire_reply not_kept = { .result = IBMIAM_BROKER_ERROR,
 		.reason = "the broker cannot hold another credential for this user" };
+	static const struct wire_reply no_room = { .result = IBMIAM_NO_SESSION, .reason = too_many };
 	static const struct wire_reply not_exported = { .result = IBMIAM_DENIED,
 		.reason = "the configuration exports no token to this user" };
 	struct client *c = job->client;
@@ -109,15 +111,17 @@ static void on_decision(struct job *job)
 			r->expiration = (uint32_t)decision_token(d)->expiration;
 	}
 	if (job->server->sessions && r->result == IBMIAM_ALLOWED && d->exported)
-		s = own ? hold_own(c, d, r) : hold_pending(c, d, NULL);
+		s = own ? hold_own(c, d) : hold_pending(c, d, NULL);
 	r->session = s ? s->handle : NULL;
 	if (job->server->sessions && own && !s && r->result == IBMIAM_ALLOWED)
-		*r = d->exported ? not_kept : not_exported;
+		*r = !d->exported ? not_exported :
+		     hold_has_room(job->server, &job->request) ? not_kept : no_room;
 	if (job->server->sessions && own) /* there is no module to log it */
 		log_line(r->result == IBMIAM_ALLOWED ? LOG_INFO : LOG_NOTICE,
 			 "login user=%s uid=%u result=%s iam_id=%s check=%s reason=\"%s\" by uid=%u pid=%d",
 			 job->request.user, job->request.uid, result_name(r->result),
-			 r->iam_id ? r->iam_id : "-", r->check ? r->check : "-", r->reason, c->uid, c->pid);
+			 r->iam_id ? r->iam_id : "-", r->check ? r->check : "-", log_quoted(r->reason), c->uid,
+			 c->pid);
 	if (client_reply(c, r))
 		return;
 	if (s) /* nobody knows its handle */
@@ -152,6 +156,11 @@ static void serve_authenticate(struct client *c)
 		request_refuse(c, IBMIAM_THROTTLED, "too many logins by this user himself");
 		return;
 	}
+	/* IAM is not asked in vain.  Others of his may be under way: hold_own() looks again. */
+	if (!is_privileged(c) && !hold_has_room(c->server, &r)) {
+		request_refuse(c, IBMIAM_NO_SESSION, too_many);
+		return;
+	}
 	c->deadline_ms = deadline_now_ms() + r.budget_ms;
 	c->job = job_new(c->server, &r, c->deadline_ms, on_decision);
 	c->deadline_ms += LATE_GRACE_MS;
@@ -184,13 +193,15 @@ static void serve_drop(struct client *c, const struct wire_session *r)
 {
 	struct server *server = c->server;
 	struct session *s = find_session(c, r->session);
+	char why[64];
 
 	if (!s) {
 		request_refuse(c, IBMIAM_NO_SESSION, "there is no credential under this handle");
 		return;
 	}
+	(void)snprintf(why, sizeof why, "as asked by uid=%u pid=%d", c->uid, c->pid);
 	allow(c, s, "dropped");
-	hold_drop(server, s, "as asked");
+	hold_drop(server, s, why);
 }
 
 static void serve_token(struct client *c, const struct wire_session *r)

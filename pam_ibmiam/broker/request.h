@@ -18,7 +18,7 @@ void request_refuse(struct client *client, enum ibmiam_result result, const char
 /* The client is about to end: what it waits for is no longer done for it. */
 void request_cancel(struct client *client);
 
-/* The client's time is up.  It is gone afterwards, or has a new deadline. */
+/* The client's time is up.  It is gone afterwards. */
 void request_late(struct client *client);
 
 #endif

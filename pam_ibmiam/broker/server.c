@@ -15,7 +15,7 @@ bool server_open(struct server *server)
 {
 	LIST_INIT(&server->clients);
 	server->set = watch_set();
-	server->iam = iam_new();
+	server->iam = iam_new(server->limit);
 	return server->set >= 0 && server->iam && secret_init(&server->reply, WIRE_MESSAGE_MAX);
 }
 

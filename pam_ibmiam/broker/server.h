@@ -17,7 +17,7 @@
 #include "watch.h"
 #include "wire.h"
 
-struct job; /* request.c's: a decision under way */
+struct job; /* job.h: a decision under way */
 
 struct client {
 	LIST_ENTRY(client) link;
@@ -52,7 +52,7 @@ struct server {
 	bool stop;
 };
 
-/* Makes the epoll set, the IAM client and room for a reply.  False when there is no memory.
+/* With server->limit, where there is one.  Makes the epoll set, the IAM client and room for a reply.  False when there is no memory.
  * Release with server_close(), which also ends all clients; it takes an all-zero struct too. */
 bool server_open(struct server *server);
 void server_close(struct server *server);

@@ -23,7 +23,7 @@ enum ibmiam_result {
 	IBMIAM_RESULT_COUNT
 };
 
-/* What a login ends with.  IBMIAM_NO_SESSION is never the answer to the module. */
+/* What a login ends with.  IBMIAM_NO_SESSION is never the answer to a login by the module. */
 #define RESULT_PAM_CODES(ROW)                            \
 	ROW(IBMIAM_ALLOWED, PAM_SUCCESS)                 \
 	ROW(IBMIAM_KEY_REJECTED, PAM_AUTH_ERR)           \

@@ -63,7 +63,7 @@ static enum sweep_outcome decide(struct inject_plan plan, char why[2048])
 {
 	static const struct wire_request request = { .user = "alice", .service = "sshd",
 						     .key = KEY, .uid = 1000 };
-	struct iam *iam = iam_new();
+	struct iam *iam = iam_new(NULL);
 	struct decision d;
 	enum sweep_outcome outcome;
 
@@ -81,7 +81,7 @@ static enum sweep_outcome decide_no(struct inject_plan plan, char why[2048])
 {
 	static const struct wire_request request = { .user = "bob", .service = "sshd",
 						     .key = KEY, .uid = 1000 };
-	struct iam *iam = iam_new();
+	struct iam *iam = iam_new(NULL);
 	struct decision d;
 	enum sweep_outcome outcome;
 
@@ -162,7 +162,7 @@ static enum sweep_outcome make_message(struct inject_plan plan, char why[2048])
 /* The real client and the real libcurl; nobody listens. */
 static bool ask_nobody(const struct iam_question *question, struct iam_answer *answer)
 {
-	struct iam *iam = iam_new();
+	struct iam *iam = iam_new(NULL);
 	bool answered = false;
 
 	if (!iam)

@@ -81,6 +81,8 @@ class Isolation(ServiceTest):
         self.assert_result(self.broker.ask(token(self.handle)), ALLOWED)
         self.assertRegex(self.broker.wait("^<5>token ", mark),
                          rf"session={self.handle[:8]} user=alice by uid=0 pid=\d+")
+        self.assert_result(self.broker.ask(drop(self.broker.hold("alice", keys["alice"]))), ALLOWED)
+        self.assertRegex(self.broker.wait("dropped", mark), r'user=alice reason="as asked by uid=0 pid=\d+"')
         mark = self.broker.mark()
         self.assert_result(self.broker.ask(token(self.handle), ALICE), ALLOWED)
         self.assertEqual(self.broker.lines("token", mark), [], "her own use is nobody's business")

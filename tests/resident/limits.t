@@ -83,8 +83,10 @@ class Keys(ServiceTest):
 
         handles = [login(BOB).handle for _ in range(OWN_HELD)]
         self.assertNotIn(None, handles)
+        before = self.requests()
         for _ in range(OWN_LOGINS - OWN_HELD - 2):
             self.assert_result(login(BOB), NO_SESSION, "as many credentials by ibmiam login as he may")
+        self.assertEqual(self.requests(before), 0)
         with self.subTest("as ibmiam says it"):
             done = self.command("login", handle=None, user="bob", answer=keys["bob"] + "\n")
             self.assert_exit(done, GONE, "as many credentials .* ibmiam logout")
@@ -131,6 +133,13 @@ class Keys(ServiceTest):
             second.send(authenticate("bob", keys["bob"]))
             for client in first, second:
                 self.assert_result(client.receive(), ALLOWED)
+        self.assertEqual(self.requests(before), 3)
+
+    def test_retries_count_in_the_rate_limit(self):
+        machine.configure(rate_limit="3")
+        before = self.requests()
+        for result in UNAVAILABLE, UNAVAILABLE, THROTTLED:  # asked twice, once, not at all
+            self.assert_result(self.ask("alice", "fault_r503"), result)
         self.assertEqual(self.requests(before), 3)
 
     def test_rate_limit(self):

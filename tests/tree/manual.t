@@ -290,6 +290,7 @@ NUMBERS = [
     ("broker/limit.h", "LIMIT_REJECTED_S", 1, "for {n} s without asking IAM"),
     ("broker/limit.h", "LIMIT_USER_TRIES", 1, "{n} wrong tries at once"),
     ("broker/limit.h", "LIMIT_USER_REFILL_S", 1, "one more each {n} s"),
+    ("broker/limit.h", "LIMIT_OWN_LOGINS", 1, "has {n} logins at once"),
     ("broker/config_parse.c", "DEFAULT_RATE_LIMIT", 1, "`rate_limit` = {n} requests to IAM a minute"),
     ("broker/session.h", "SESSION_PENDING_MS", 60000, "within {n} minutes"),
     ("broker/session.h", "SESSION_OWN_MAX", 1, "at most {n} of a user by `ibmiam login`"),

@@ -242,7 +242,7 @@ int main(void)
 {
 	struct unit_suite s = { .setup = unit_folder_make, .teardown = unit_folder_remove };
 
-	if (!memory_init_libraries() || !(iam = iam_new()))
+	if (!memory_init_libraries() || !(iam = iam_new(NULL)))
 		return EXIT_FAILURE;
 	UNIT_ROWS(&s, is_decided_on_this_host, locals);
 	UNIT_ROWS(&s, good_key_is_sent, askings);

@@ -354,6 +354,20 @@ static const struct mistake {
 	  IBMIAM_UNAVAILABLE, IBMIAM_DENIED, 400, "{\"errorCode\":\"BXNIM0141E\"}" },
 };
 
+/* One value in quotes, whatever is in it. */
+static void check_quotes(const char *line)
+{
+	unsigned int quotes = 0;
+
+	for (const char *p = line; *p; p++) {
+		if (*p == '\\' && p[1])
+			p++;
+		else if (*p == '"')
+			quotes++;
+	}
+	assert_int_equal(quotes, 2);
+}
+
 static void configuration_that_says_no_is_no_end(void **state)
 {
 	const struct mistake *m = *state;
@@ -374,6 +388,7 @@ static void configuration_that_says_no_is_no_end(void **state)
 	iam.body = m->body ? m->body : make_body();
 	answer_now();
 	check_reply(fd, m->renewed, NULL);
+	check_quotes(logged);
 	load(CONFIG);
 	check_reply(ask(), IBMIAM_ALLOWED, OLD);
 	pass(LIFE_S);
