@@ -109,6 +109,45 @@ class Host(unittest.TestCase):
             machine.pam_example("sshd-fallback", "sshd")
             self.assertEqual(found(), [])
 
+    def test_a_public_key_that_sshd_does_not_take(self):
+        """What sshd_config takes from root is no second way in; what a Match block gives or takes perhaps, neither."""
+        keys = Path("/root/keys")
+        m.write(keys, "ssh-ed25519 AAAA made@up\n")
+        self.addCleanup(keys.unlink)
+        include = f"Include {MORE.parent}/*.conf\n"
+        for text, more, ways in (
+                ("PermitRootLogin no", "", 0), ("PermitRootLogin forced-commands-only", "", 0),
+                ("PermitRootLogin yes", "", 1), ("PermitRootLogin without-password\nPermitRootLogin no", "", 1),
+                ("PubkeyAuthentication no", "", 0), ("pubkeyauthentication=Yes", "", 1),
+                ("AuthorizedKeysFile none", "", 0), ("AuthorizedKeysFile /etc/nowhere/%u none", "", 0),
+                ("AuthorizedKeysFile /etc/nowhere/%u %h/keys", "", 1), ("AuthorizedKeysFile /%u/keys", "", 1),
+                ("AuthorizedKeysFile .ssh/other keys", "", 1), ("AuthorizedKeysFile %x/keys", "", 0),
+                ("AuthenticationMethods publickey,keyboard-interactive", "", 0),
+                ("AuthenticationMethods password publickey", "", 1), ("AuthenticationMethods any", "", 1),
+                (include + "PubkeyAuthentication yes", "PubkeyAuthentication no", 0),
+                ("Match User root\nPermitRootLogin no", "", 0), ("Match User r*,x\nPermitRootLogin no", "", 0),
+                ("Match User bob\nPermitRootLogin no\nMatch all\nX11Forwarding no", "", 1),
+                ("Match User bob\nX11Forwarding no\nMatch Address 192.0.2.0/24\nPubkeyAuthentication no", "", 0),
+                ("Match Group nobody-is-in\nAuthenticationMethods publickey,password", "", 1),
+                ("Match Group nobody-is-in,root\nAuthenticationMethods publickey,password", "", 0),
+                ("Match Group !bob,r*\nPubkeyAuthentication no", "", 0),
+                ("Match Address 192.0.2.1 User bob\nPubkeyAuthentication no", "", 1),
+                ("PermitRootLogin no\nMatch Address 192.0.2.1\nPermitRootLogin yes", "", 0),
+                (include + "PubkeyAuthentication yes", "Match User root\nPubkeyAuthentication no", 0),
+                (include + "PubkeyAuthentication no", "Match User bob\n", 0),
+                ("Match User bob\n" + include, "PubkeyAuthentication no", 1),
+                ("Match Group root\n" + include, "PubkeyAuthentication no", 0)):
+            with self.subTest(text, more=more):
+                got = self.sshd(f"UsePAM yes\n{text}\n", f"{more}\n")
+                self.assertEqual([where for where, _, _ in got], [] if ways else ["/etc/pam.d/sshd:7"])
+        with self.subTest("an admin may, where root may not"):
+            self.authorize("bob")
+            groups = Path("/etc/group")
+            before = groups.read_text()
+            self.addCleanup(groups.write_text, before)
+            groups.write_text(before + "wheel:x:28:nobody-here,carol,bob\n")
+            self.assertEqual(self.sshd("UsePAM yes\nPermitRootLogin no\n"), [])
+
     def test_a_file_that_is_not_in_place_yet(self):
         """With --service it is looked at as if it were: before it can lock anybody out."""
         m.write(SSHD, "UsePAM no\n")

@@ -1,0 +1,217 @@
+/* sshd's settings.  See pam_sshd.h. */
+#include "pam_sshd.h"
+
+#include <fnmatch.h>
+#include <glob.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "pam_lines.h"
+
+enum { DEPTH_MAX = 16, GROUPS_MAX = 64 };
+
+/* The first value counts; without one the default. */
+static const struct {
+	const char *name;
+	enum pam_sshd_setting setting;
+	const char *by_default;
+} keywords[] = {
+	{ "UsePAM", PAM_SSHD_USE_PAM, "no" },
+	{ "KbdInteractiveAuthentication", PAM_SSHD_KEYBOARD, "yes" },
+	{ "ChallengeResponseAuthentication", PAM_SSHD_KEYBOARD, "yes" },
+	{ "PasswordAuthentication", PAM_SSHD_PASSWORD, "yes" },
+	{ "PubkeyAuthentication", PAM_SSHD_PUBLIC_KEY, "yes" },
+	{ "PermitRootLogin", PAM_SSHD_ROOT, "prohibit-password" },
+	{ "AuthenticationMethods", PAM_SSHD_METHODS, "any" },
+	{ "AuthorizedKeysFile", PAM_SSHD_KEY_FILE, ".ssh/authorized_keys .ssh/authorized_keys2" },
+};
+enum { KEYWORDS = sizeof keywords / sizeof keywords[0] };
+
+static const char around[] = " \t=\"";
+
+/* With %h, %u, %U and %%.  False: something else, or too long. */
+static bool expand(const char *file, const struct passwd *user, char path[PAM_PATH_MAX])
+{
+	size_t len = 0;
+
+	if (file[0] != '/' && file[0] != '%')
+		len = (size_t)snprintf(path, PAM_PATH_MAX, "%s/", user->pw_dir);
+	for (; *file && len < PAM_PATH_MAX; file++) {
+		char one[16] = { *file };
+		const char *text = one;
+
+		if (*file == '%') {
+			file++;
+			if (*file == 'h')
+				text = user->pw_dir;
+			else if (*file == 'u')
+				text = user->pw_name;
+			else if (*file == 'U')
+				(void)snprintf(one, sizeof one, "%lu", (unsigned long)user->pw_uid);
+			else if (*file != '%')
+				return false;
+		}
+		len += (size_t)snprintf(path + len, PAM_PATH_MAX - len, "%s", text);
+	}
+	return len < PAM_PATH_MAX && path[0] == '/';
+}
+
+static bool holds_key(const char *file, const struct passwd *user)
+{
+	char path[PAM_PATH_MAX];
+	struct stat st;
+
+	return user && strcasecmp(file, "none") != 0 && expand(file, user, path) &&
+	       stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+}
+
+static bool is_on(const struct pam_sshd *s, enum pam_sshd_setting setting, const char *value)
+{
+	if (setting == PAM_SSHD_KEY_FILE)
+		return holds_key(value, s->user);
+	if (setting == PAM_SSHD_METHODS)
+		return strcmp(value, "any") == 0 || strcmp(value, "publickey") == 0;
+	return strcasecmp(value, "yes") == 0 || (setting == PAM_SSHD_ROOT &&
+	       (strcasecmp(value, "prohibit-password") == 0 || strcasecmp(value, "without-password") == 0));
+}
+
+static bool is_member(const struct passwd *user, const char *pattern)
+{
+	gid_t gids[GROUPS_MAX];
+	int count = GROUPS_MAX;
+
+	if (getgrouplist(user->pw_name, user->pw_gid, gids, &count) < 0)
+		return true; /* of so many, perhaps */
+	for (int i = 0; i < count; i++) {
+		const struct group *gr = getgrgid(gids[i]);
+
+		if (gr && fnmatch(pattern, gr->gr_name, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* May this list of patterns mean the user?  Those with a ! only take others away. */
+static bool may_mean(char *list, const struct passwd *user, bool groups)
+{
+	char *save = NULL;
+
+	for (char *p = strtok_r(list, ",", &save); p; p = strtok_r(NULL, ",", &save))
+		if (*p != '!' && (groups ? is_member(user, p) : fnmatch(p, user->pw_name, 0) == 0))
+			return true;
+	return false;
+}
+
+static enum pam_sshd_block read_match(const struct passwd *user, char *criterion, char **save)
+{
+	if (strcasecmp(criterion, "all") == 0)
+		return user ? PAM_SSHD_MAY_HOLD : PAM_SSHD_HOLDS;
+	while (user && criterion) {
+		char *list = strtok_r(NULL, around, save);
+		bool groups = strcasecmp(criterion, "Group") == 0;
+
+		if (list && (groups || strcasecmp(criterion, "User") == 0) &&
+		    !may_mean(list, user, groups))
+			return PAM_SSHD_DOES_NOT;
+		criterion = strtok_r(NULL, around, save);
+	}
+	return user ? PAM_SSHD_MAY_HOLD : PAM_SSHD_DOES_NOT;
+}
+
+static void read_file(struct pam_sshd *s, const char *path);
+
+static void include(struct pam_sshd *s, const char *pattern)
+{
+	char path[PAM_PATH_MAX];
+	glob_t found;
+
+	(void)snprintf(path, sizeof path, "%s%s", pattern[0] == '/' ? "" : "/etc/ssh/", pattern);
+	if (glob(path, 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		read_file(s, found.gl_pathv[i]);
+	globfree(&found);
+}
+
+/* Line 0: the default. */
+static void take(struct pam_sshd *s, enum pam_sshd_setting setting, bool on, const char *path,
+		 unsigned int line)
+{
+	struct pam_sshd_value *value = &s->at[setting];
+
+	if (s->block == PAM_SSHD_MAY_HOLD) {
+		value->taken |= !on;
+	} else if (!value->seen) {
+		value->seen = true;
+		value->on = on;
+		(void)snprintf(value->where, sizeof value->where, line ? "%s:%u" : "%s", path, line);
+	}
+}
+
+static bool read_line(void *to, const char *path, unsigned int line, char *text)
+{
+	struct pam_sshd *s = to;
+	char *save = NULL, *name = strtok_r(text, around, &save);
+	char *value = strtok_r(NULL, around, &save);
+	size_t i = 0;
+	bool on = false;
+
+	if (!name || !value)
+		return true;
+	if (strcasecmp(name, "Match") == 0) {
+		s->block = read_match(s->user, value, &save);
+		return true;
+	}
+	if (s->block == PAM_SSHD_DOES_NOT)
+		return true;
+	while (i < KEYWORDS && strcasecmp(name, keywords[i].name) != 0)
+		i++;
+	for (; value; value = strtok_r(NULL, " \t\"", &save)) {
+		if (strcasecmp(name, "Include") == 0)
+			include(s, value);
+		on = on || (i < KEYWORDS && is_on(s, keywords[i].setting, value));
+	}
+	if (i < KEYWORDS)
+		take(s, keywords[i].setting, on, path, line);
+	return true;
+}
+
+/* A Match block ends with its file. */
+static void read_file(struct pam_sshd *s, const char *path)
+{
+	enum pam_sshd_block block = s->block;
+
+	if (s->depth++ < DEPTH_MAX)
+		(void)pam_lines_read(path, read_line, s);
+	s->depth--;
+	s->block = block;
+}
+
+void pam_sshd_read(struct pam_sshd *ret, const struct passwd *user)
+{
+	*ret = (struct pam_sshd){ .user = user, .block = PAM_SSHD_HOLDS };
+	read_file(ret, PAM_SSHD_CONFIG);
+	for (size_t i = 0; i < KEYWORDS; i++) {
+		char line[128];
+
+		(void)snprintf(line, sizeof line, "%s %s", keywords[i].name, keywords[i].by_default);
+		(void)read_line(ret, PAM_SSHD_CONFIG, 0, line);
+	}
+}
+
+bool pam_sshd_is_on(const struct pam_sshd *s, enum pam_sshd_setting setting)
+{
+	return s->at[setting].on && !s->at[setting].taken;
+}
+
+const char *pam_sshd_name(enum pam_sshd_setting setting)
+{
+	size_t i = 0;
+
+	while (keywords[i].setting != setting)
+		i++;
+	return keywords[i].name;
+}
