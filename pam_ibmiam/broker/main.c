@@ -24,6 +24,7 @@
 #include "memory.h"
 #include "resident.h"
 #include "sandbox.h"
+#include "seconds.h"
 #include "secret.h"
 #include "server.h"
 #include "wire.h"
@@ -145,15 +146,6 @@ static int show_config(const char *path)
 	return EXIT_FAILURE;
 }
 
-/* Whole seconds, or -1. */
-static int parse_seconds(const char *text)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	return *text && !*end && n >= 0 && n <= INT_MAX ? (int)n : -1;
-}
-
 int main(int argc, char **argv)
 {
 	static const struct option table[] = {
@@ -182,7 +174,7 @@ int main(int argc, char **argv)
 			options.listen = optarg;
 			break;
 		case 'i':
-			options.idle_exit_s = parse_seconds(optarg);
+			options.idle_exit_s = seconds_parse(optarg, INT_MAX);
 			break;
 		case 's':
 			show = true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "message.h"
+#include "seconds.h"
 
 enum { TIMEOUT_MIN_S = 1, TIMEOUT_MAX_S = 60, ROW_MAX = 12, FIRST_VALUE = 256 };
 
@@ -27,16 +28,11 @@ const struct option_row option_rows[] = {
 
 static bool set_timeout(struct tool *tool, const char *value)
 {
-	int seconds = 0;
+	int seconds = seconds_parse(value, TIMEOUT_MAX_S);
 
-	for (const char *p = value; *p; p++) {
-		if (*p < '0' || *p > '9' || seconds > TIMEOUT_MAX_S)
-			return false;
-		seconds = seconds * 10 + (*p - '0');
-	}
 	tool->timeout_ms = seconds * 1000;
 	tool->timeout_given = true;
-	return seconds >= TIMEOUT_MIN_S && seconds <= TIMEOUT_MAX_S;
+	return seconds >= TIMEOUT_MIN_S;
 }
 
 /* An absolute path, or a name that is at least something. */

@@ -1,6 +1,7 @@
 /* What the file of a service itself can have wrong.  See pam_check.h. */
 #include <string.h>
 
+#include "module_options.h"
 #include "pam_check.h"
 #include "pam_stack.h"
 
@@ -112,37 +113,25 @@ void pam_rule_first_pass(struct pam_check *c)
 			       "and none does: nobody can log in with a key");
 }
 
-/* The module's options, as in module/options.c; a test compares the two. */
-static const char *const options[] = { "config=", "broker=", "socket=", "timeout=", "prompt=",
-				       "debug", "try_first_pass", "use_first_pass" };
-
-static bool is_option(const char *arg)
-{
-	arg += arg[0] == '[';
-	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-		size_t len = strlen(options[i]);
-		bool valued = options[i][len - 1] == '=';
-
-		if (valued ? strncmp(arg, options[i], len) == 0 && arg[len]
-			   : strcmp(arg, options[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 void pam_rule_options(struct pam_check *c)
 {
 	for (size_t i = 0; i < c->file.count; i++) {
 		const struct pam_line *line = &c->file.lines[i];
+		const char *args[PAM_ARGS_MAX], *wrong, *fault;
+		struct options options;
+		size_t count = 0;
 
-		for (size_t j = 0; pam_stack_is_ibmiam(line) && line->args[j]; j++)
-			if (!is_option(line->args[j]))
-				pam_check_find(c, line, NULL,
-					       "\"%.60s\" is no option of pam_ibmiam.so: every "
-					       "call of this line is refused (options: config=, "
-					       "broker=, socket=, timeout=, prompt=, debug, "
-					       "try_first_pass, use_first_pass)",
-					       line->args[j]);
+		if (!pam_stack_is_ibmiam(line))
+			continue;
+		for (; line->args[count]; count++) /* libpam takes the bracket away */
+			args[count] = line->args[count] + (line->args[count][0] == '[');
+		fault = module_options_read(count, args, &options, &wrong);
+		if (fault)
+			pam_check_find(c, line, NULL,
+				       "option \"%.60s\" %s: every call of this line is refused "
+				       "(options: config=, broker=, socket=, timeout=, prompt=, debug, "
+				       "try_first_pass, use_first_pass)",
+				       wrong, fault);
 	}
 }
 

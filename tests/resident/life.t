@@ -121,7 +121,7 @@ class Life(ServiceTest):
 
     def test_usage(self):
         for arguments in (), ("--config", "x"), ("--config", CONFIG, "--listen", "x"), ("--config", CONFIG, "x"), \
-                ("--config", CONFIG, "--idle-exit", "soon"), ("--config", CONFIG, "--idle-exit", "-1"):
+                *(("--config", CONFIG, "--idle-exit", value) for value in ("soon", "", "-1", " +1", "1s", "2147483648")):
             with self.subTest(arguments):
                 done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL,
                                       timeout=TIMEOUT_S)

@@ -82,7 +82,7 @@ def config_keys() -> dict[str, list[str]]:
 
 
 def module_options() -> list[str]:
-    return found(r'^\t\{ "(\w+)", set_\w+, offsetof', source("module/options.c"))
+    return found(r'^\t\{ "(\w+)", set_\w+, offsetof', source("common/module_options.c"))
 
 
 def broker_options() -> list[str]:
