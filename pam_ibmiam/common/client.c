@@ -25,7 +25,9 @@ enum {
 	RESERVE_PART = 4,    /* of a login's time, for a one-shot broker after a resident one */
 };
 
-uint32_t client_budget_ms(int timeout_ms)
+/* What a broker gets of the time that we have (wire.h, budget_ms): less, so that even on a busy
+ * machine its answer ("IAM is slow") comes before our verdict on it. */
+static uint32_t budget_of(int timeout_ms)
 {
 	int margin = timeout_ms / 5 < MARGIN_MAX_MS ? timeout_ms / 5 : MARGIN_MAX_MS;
 	int budget = timeout_ms - margin;
@@ -141,16 +143,27 @@ static void explain(int status, const char *program, struct client_fault *fault)
 			       status);
 }
 
-/* Puts the request into buf.  A reply has room for one byte more than a message may have, so that
- * a longer one is noticed. */
-static bool prepare(const struct wire_message *message, const void *request, struct secret *buf,
-		    struct client_fault *fault)
+/* Puts the request into buf, with the budget of a client that waits so long for the reply, which
+ * has room for one byte more than a message may have: so that a longer one is noticed. */
+static bool prepare(const struct wire_message *message, const void *request, int timeout_ms,
+		    struct secret *buf, struct client_fault *fault)
 {
+	uint32_t budget_ms = budget_of(timeout_ms);
+	struct wire_session session;
+	struct wire_request login;
 	const char *why;
 
 	if (!secret_init(buf, WIRE_MESSAGE_MAX + 1))
 		return fail(fault, "out of memory");
-	why = wire_encode(message, request, buf);
+	if (message == &wire_request_message) {
+		login = *(const struct wire_request *)request;
+		login.budget_ms = budget_ms;
+		why = wire_encode(message, &login, buf);
+	} else {
+		session = *(const struct wire_session *)request;
+		session.budget_ms = budget_ms;
+		why = wire_encode(message, &session, buf);
+	}
 	return why ? fail(fault, "the request cannot be sent: %s", why) : true;
 }
 
@@ -162,9 +175,7 @@ static bool send_request(int fd, struct secret *buf, struct client_fault *fault)
 	return !error || fail(fault, "the request cannot be sent: %s", strerrordesc_np(error));
 }
 
-/* The reply has its place where the request was.  *ret_n is what receive() returned.
- * The time counts from when the request was sent, on both sides: a host that its user had stopped
- * before (^Z in su) must not look like an outage of IAM. */
+/* The reply has its place where the request was.  *ret_n is what receive() returned. */
 static bool await_reply(int fd, int timeout_ms, struct secret *buf, struct wire_reply *reply,
 			struct client_fault *fault, ssize_t *ret_n)
 {
@@ -174,7 +185,9 @@ static bool await_reply(int fd, int timeout_ms, struct secret *buf, struct wire_
 	return check_reply(*ret_n, buf, reply, fault);
 }
 
-static bool ask_one_shot(const struct client_broker *broker, struct wire_request *request,
+/* The time counts from when the request is sent, on both sides, for a login by a resident broker
+ * as well: a host that its user had stopped before (^Z in su) must not look like an outage of IAM. */
+static bool ask_one_shot(const struct client_broker *broker, const struct wire_request *request,
 			 int timeout_ms, struct secret *buf, struct wire_reply *reply,
 			 struct client_fault *fault)
 {
@@ -183,8 +196,7 @@ static bool ask_one_shot(const struct client_broker *broker, struct wire_request
 	ssize_t n = 0;
 	bool ok;
 
-	request->budget_ms = client_budget_ms(timeout_ms);
-	if (!prepare(&wire_request_message, request, buf, fault) ||
+	if (!prepare(&wire_request_message, request, timeout_ms, buf, fault) ||
 	    !check_program(broker->program, fault))
 		return false;
 	error = spawn_begin(broker->program, broker->config, timeout_ms + REQUEST_MAX_MS, &child);
@@ -244,11 +256,11 @@ static bool turned_away(const char *path, struct client_fault *fault)
 	return fail(fault, "the broker at %s has no room for another request just now, or ends", path);
 }
 
-static bool await_greeting(int fd, const char *path, int timeout_ms, struct client_fault *fault)
+static bool await_greeting(int fd, const char *path, int64_t deadline_ms, struct client_fault *fault)
 {
 	char buf[HELLO_MAX];
 	struct wire_hello hello;
-	ssize_t n = receive(fd, buf, sizeof buf, deadline_now_ms() + timeout_ms);
+	ssize_t n = receive(fd, buf, sizeof buf, deadline_ms);
 
 	if (n == 0)
 		return turned_away(path, fault);
@@ -262,28 +274,48 @@ static bool await_greeting(int fd, const char *path, int timeout_ms, struct clie
 	return fail(fault, "the broker at %s speaks another version", path);
 }
 
+/* How long a resident broker may take. */
+struct patience {
+	int64_t deadline_ms; /* for its greeting, and where reply_ms is 0 for its reply */
+	int reply_ms;        /* for that, from when it has the request */
+};
+
+static int patience_left_ms(const struct patience *p)
+{
+	return p->reply_ms ? p->reply_ms : deadline_left_ms(p->deadline_ms);
+}
+
+static bool prepare_and_send(int fd, const struct wire_message *message, const void *request,
+			     const struct patience *p, struct secret *buf, struct client_fault *fault)
+{
+	return prepare(message, request, patience_left_ms(p), buf, fault) && send_request(fd, buf, fault);
+}
+
 /* A key only goes to a broker that has greeted: until then it may hang, or be of another version.
  * What holds none goes at once, and the greeting, which comes before the reply, is looked at then:
  * that spares the host one wait. */
-static bool greet_and_send(int fd, const char *path, bool has_key, int greet_ms,
-			   struct secret *buf, struct client_fault *fault)
+static bool greet_and_send(int fd, const char *path, const struct wire_message *message,
+			   const void *request, const struct patience *p, struct secret *buf,
+			   struct client_fault *fault)
 {
+	bool has_key = message == &wire_request_message;
+
 	if (!is_trusted(fd)) {
 		fault->kind = CLIENT_NOBODY;
 		return fail(fault, "whoever listens at %s is not root", path);
 	}
-	return (has_key || send_request(fd, buf, fault)) && await_greeting(fd, path, greet_ms, fault) &&
-	       (!has_key || send_request(fd, buf, fault));
+	return (has_key || prepare_and_send(fd, message, request, p, buf, fault)) &&
+	       await_greeting(fd, path, p->deadline_ms, fault) &&
+	       (!has_key || prepare_and_send(fd, message, request, p, buf, fault));
 }
 
 static bool ask_resident(const char *path, const struct wire_message *message, const void *request,
-			 int timeout_ms, int greet_ms, struct secret *buf, struct wire_reply *reply,
+			 const struct patience *p, struct secret *buf, struct wire_reply *reply,
 			 struct client_fault *fault)
 {
-	bool has_key = message == &wire_request_message, ok;
 	int fd = connect_to(path);
-	int64_t deadline_ms = deadline_now_ms() + timeout_ms;
 	ssize_t n;
+	bool ok;
 
 	*fault = (struct client_fault){ .kind = CLIENT_BROKE_OFF };
 	if (fd == -EAGAIN) /* a full queue: unix(7) */
@@ -292,9 +324,8 @@ static bool ask_resident(const char *path, const struct wire_message *message, c
 		fault->kind = CLIENT_NOBODY;
 		return fail(fault, "no broker listens at %s: %s", path, strerrordesc_np(-fd));
 	}
-	ok = prepare(message, request, buf, fault) &&
-	     greet_and_send(fd, path, has_key, greet_ms, buf, fault) &&
-	     await_reply(fd, has_key ? timeout_ms : deadline_left_ms(deadline_ms), buf, reply, fault, &n);
+	ok = greet_and_send(fd, path, message, request, p, buf, fault) &&
+	     await_reply(fd, patience_left_ms(p), buf, reply, fault, &n);
 	(void)close(fd);
 	if (!ok)
 		secret_free(buf);
@@ -305,17 +336,18 @@ bool client_ask_resident(const char *socket, const struct wire_message *message,
 			 const void *request, int timeout_ms, struct secret *buf,
 			 struct wire_reply *reply, struct client_fault *fault)
 {
+	const struct patience p = { .deadline_ms = deadline_now_ms() + timeout_ms };
 	int before;
 	bool ok;
 
 	/* A host that cancels the thread of a login must not leave key, socket and keeper. */
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
-	ok = ask_resident(socket, message, request, timeout_ms, timeout_ms, buf, reply, fault);
+	ok = ask_resident(socket, message, request, &p, buf, reply, fault);
 	(void)pthread_setcancelstate(before, NULL);
 	return ok;
 }
 
-bool client_ask(const struct client_broker *broker, struct wire_request *request,
+bool client_ask(const struct client_broker *broker, const struct wire_request *request,
 		int timeout_ms, struct secret *buf, struct wire_reply *reply,
 		struct client_fault *fault)
 {
@@ -329,10 +361,9 @@ bool client_ask(const struct client_broker *broker, struct wire_request *request
 		/* One that hangs must leave time for a broker of our own. */
 		int most_ms = timeout_ms - timeout_ms / RESERVE_PART;
 		int greet_ms = most_ms / 4 < HELLO_MAX_MS ? most_ms / 4 : HELLO_MAX_MS;
+		const struct patience p = { deadline_now_ms() + greet_ms, most_ms };
 
-		request->budget_ms = client_budget_ms(most_ms);
-		ok = ask_resident(broker->socket, &wire_request_message, request, most_ms, greet_ms, buf,
-				  reply, fault);
+		ok = ask_resident(broker->socket, &wire_request_message, request, &p, buf, reply, fault);
 		timeout_ms = deadline_left_ms(deadline_ms);
 	}
 	if (!ok && (!broker->socket || timeout_ms > 0))

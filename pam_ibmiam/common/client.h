@@ -41,28 +41,24 @@ struct client_fault {
 	char text[256]; /* one line for the log: what failed and what to do */
 };
 
-/* What a broker gets of the time that its client has, in milliseconds (wire.h, budget_ms): less,
- * so that even on a busy machine its answer ("IAM is slow") comes before our verdict on it. */
-uint32_t client_budget_ms(int timeout_ms);
-
 /*
  * May this user log in?  Asks the resident broker and, where that does not say yes or no (nobody
- * listens, it does not greet us within a second, it ends before its reply, it does not answer in
- * three quarters of the time), a one-shot broker of its own.  Sends *request (its budget_ms is
- * overwritten) and waits for the reply, at most for timeout_ms; a one-shot broker alone has them
- * from when it is sent.  Ending a hung one-shot broker may add KEEPER_GRACE_MS, and a keeper that
+ * listens, it does not greet us within a second, it ends before its reply, it
+ * does not answer in three quarters of the time), a one-shot broker of its own.  Sends *request
+ * (its budget_ms is not looked at: the broker gets what there is) and waits for the reply, at most
+ * for timeout_ms; a one-shot broker alone has them from when it is sent.  Ending a hung one-shot broker may add KEEPER_GRACE_MS, and a keeper that
  * somebody holds up KEEPER_LAST_MS (keeper.h).
  * On true *reply is filled and points into *buf, which the caller frees, its note perhaps into
  * *fault; buf must be empty on entry.  On false *fault is filled, and buf is empty; the result is
  * IBMIAM_BROKER_ERROR.  Either way no process and no descriptor is left.
  */
-bool client_ask(const struct client_broker *broker, struct wire_request *request,
+bool client_ask(const struct client_broker *broker, const struct wire_request *request,
 		int timeout_ms, struct secret *buf, struct wire_reply *reply,
 		struct client_fault *fault);
 
 /* Sends a request of whatever kind (wire.h) to the resident broker that listens at socket, with
- * all else as above.  One that holds no key is sent before the broker has greeted us, and timeout_ms
- * bounds both; before a key is sent, the greeting may take as long again. */
+ * all else as above: greeting and reply together have timeout_ms.  A request that holds no key is
+ * sent before the broker has greeted us. */
 bool client_ask_resident(const char *socket, const struct wire_message *message,
 			 const void *request, int timeout_ms, struct secret *buf,
 			 struct wire_reply *reply, struct client_fault *fault);

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "ask.h"
-#include "client.h"
 #include "message.h"
 #include "output.h"
 #include "prompt.h"
@@ -82,8 +81,7 @@ enum tool_exit login_run(const struct tool *tool)
 	SECRET_AUTO(key);
 	const struct passwd *pw = getpwuid(getuid());
 	const char *handle = session_variable();
-	struct wire_request request = { .service = "ibmiam", .uid = getuid(),
-					.budget_ms = client_budget_ms(tool->timeout_ms) };
+	struct wire_request request = { .service = "ibmiam", .uid = getuid() };
 	enum tool_exit status;
 
 	if (!pw)

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "ask.h"
-#include "client.h"
 #include "message.h"
 
 static const struct ask_meaning meanings[IBMIAM_RESULT_COUNT] = {
@@ -60,7 +59,7 @@ static bool is_token(const char *token)
 
 enum tool_exit session_ask(const struct tool *tool, struct secret *buf, struct wire_reply *reply)
 {
-	struct wire_session request = { .budget_ms = client_budget_ms(tool->timeout_ms) };
+	struct wire_session request = { 0 };
 	enum tool_exit status = session_find(&request.session);
 
 	if (status == TOOL_OK)

@@ -149,6 +149,15 @@ class Answers(unittest.TestCase):
             self.assertIn(b"cannot write", done.stderr)
             self.assertEqual([(r.kind, r.text(1)) for r in broker.requests[1:]], [(fake.DROP, mine)])
 
+    def test_a_greeting_that_is_late(self):
+        """What it took is no longer the broker's."""
+        def late() -> bytes:
+            time.sleep(0.5)
+            return fake.AGREE
+        with Broker(allowed(session=handle()), hello=late) as broker:
+            self.assertEqual(broker.run("login", "--timeout", "20", stdin=b"k" * 40).returncode, OK)
+            self.assertLessEqual(broker.requests[0].number(5), 18500)
+
     def test_a_broker_that_hangs(self):
         for what, hello, status in [("before its hello", None, LATER), ("after it", fake.AGREE, UNEXPECTED)]:
             with self.subTest(what), Broker(None, hello=hello) as broker:

@@ -119,11 +119,12 @@ class Outcomes(SessionTest):
                 self.assertNotIn(fake.AUTHENTICATE, [r.kind for r in broker.requests])  # it holds the key
 
     def test_a_broker_that_has_no_room_is_asked_again(self):
-        """It ends the first three connections, as it does when a user has too many."""
+        """It ends the first three connections, as it does when a user has too many; then it has the time that is left."""
         turned_away = iter(range(3))
         with Broker(good(), hello=lambda: b"" if next(turned_away, None) is not None else fake.AGREE) as broker:
             self.assertEqual(broker.run("token", session=handle()).returncode, OK)
             self.assertEqual([request.kind for request in broker.requests][-1], fake.TOKEN)
+            self.assertLessEqual(broker.requests[-1].number(2), 29000 - 3 * 50)
             self.assertIsNone(next(turned_away, None))
 
     def test_a_broker_of_another_user_is_not_asked(self):

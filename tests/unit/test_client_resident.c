@@ -37,8 +37,11 @@ static int be_broker(void)
 	return EXIT_SUCCESS;
 }
 
+enum { LATE_MS = 50 };
+
 enum manners {
 	SERVES,    /* greets, takes a request, answers with the row's reply, closes */
+	LATE,      /* likewise, but greets after LATE_MS */
 	ENDS,      /* with the request there, unread: greets and closes, while who asks stands still */
 	HANGS,     /* says what it has to say, then nothing, with the connection open */
 	NO_ACCEPT, /* does not even take the connection */
@@ -101,6 +104,17 @@ ssize_t send(int fd, const void *data, size_t len, int flags)
 	return -1;
 }
 
+static int polled_ms; /* how long the last one would have waited */
+
+/* In place of glibc's. */
+int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	const struct timespec ts = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+
+	polled_ms = timeout_ms;
+	return (int)syscall(SYS_ppoll, fds, count, timeout_ms < 0 ? NULL : &ts, NULL, 0);
+}
+
 static int listen_at(const char *path, int backlog)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -138,6 +152,8 @@ static void serve(const struct resident *r, int listening, int tell)
 			(void)poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1);
 			(void)kill(getppid(), SIGSTOP);
 		}
+		if (r->manners == LATE)
+			(void)poll(NULL, 0, LATE_MS);
 		if (r->hello_len > 0)
 			(void)send(fd, r->hello, r->hello_len, MSG_NOSIGNAL);
 		if (r->manners != ENDS && recv(fd, request, sizeof request, 0) > 0)
@@ -279,6 +295,28 @@ static void ends_with_the_request_unread(void **state)
 	assert_true(fault.sent);
 }
 
+/* For ibmiam login one deadline holds for both; a login of the host's has its whole time from when
+ * the key was sent, in case its user had stopped the host. */
+static void greets_late(void **state)
+{
+	static const struct resident late = { .hello = HELLO, .hello_len = sizeof HELLO - 1, .reply = WELCOME,
+					      .reply_len = sizeof WELCOME - 1, .manners = LATE };
+	const struct wire_request request = { .user = "alice", .service = "ibmiam", .key = "key", .uid = 1000 };
+	struct client_fault fault = { .text = "" };
+	struct wire_reply reply;
+	SECRET_AUTO(buf);
+	SECRET_AUTO(again);
+
+	(void)state;
+	begin_resident(&late, geteuid());
+	assert_true(client_ask_resident(resident.path, &wire_request_message, &request, 8000, &buf, &reply, &fault));
+	assert_in_range(polled_ms, 0, 8000 - LATE_MS);
+	assert_true(ask_both(resident.path, 8000, &again, &reply, &fault));
+	assert_string_equal(reply.environment, "R=1");
+	assert_int_equal(polled_ms, 6000);
+	end_resident(2);
+}
+
 static void cannot_be_sent(void **state)
 {
 	const struct wire_session drop = { .session = HANDLE };
@@ -381,6 +419,7 @@ int main(int argc, char **argv)
 	UNIT_ROWS(&s, resident_is_asked_first, residents);
 	UNIT_ROWS(&s, resident_alone, residents);
 	UNIT_TEST(&s, ends_with_the_request_unread);
+	UNIT_TEST(&s, greets_late);
 	UNIT_TEST(&s, cannot_be_sent);
 	UNIT_ROWS(&s, nobody_listens, nowheres);
 	UNIT_TEST(&s, strangers_are_told_nothing);
