@@ -61,7 +61,7 @@ static bool make_hello(struct secret *ret)
 {
 	const struct wire_hello hello = { .version = IBMIAM_VERSION };
 
-	return secret_init(ret, 1024) && !wire_encode(&wire_hello_message, &hello, ret);
+	return secret_init(ret, WIRE_HELLO_MAX) && !wire_encode(&wire_hello_message, &hello, ret);
 }
 
 static bool greet(int fd, const struct secret *hello)

@@ -20,7 +20,6 @@
 enum {
 	MARGIN_MAX_MS = 1000,
 	HELLO_MAX_MS = 1000, /* a resident broker has nothing to do but to say it */
-	HELLO_MAX = 1024,    /* bytes */
 	REQUEST_MAX_MS = 10000, /* from its start until a one-shot broker, which waits 5 s, has the request */
 	RESERVE_PART = 4,    /* of a login's time, for a one-shot broker after a resident one */
 };
@@ -258,7 +257,7 @@ static bool turned_away(const char *path, struct client_fault *fault)
 
 static bool await_greeting(int fd, const char *path, int64_t deadline_ms, struct client_fault *fault)
 {
-	char buf[HELLO_MAX];
+	char buf[WIRE_HELLO_MAX];
 	struct wire_hello hello;
 	ssize_t n = receive(fd, buf, sizeof buf, deadline_ms);
 

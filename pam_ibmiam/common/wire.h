@@ -15,7 +15,8 @@
 
 enum {
 	WIRE_VERSION = 1,
-	WIRE_MESSAGE_MAX = 64 * 1024, /* bytes of a whole message */
+	WIRE_MESSAGE_MAX = 64 * 1024, /* bytes of a whole message, */
+	WIRE_HELLO_MAX = 1024,        /* but of a greeting */
 	WIRE_USER_MAX = 256,          /* bytes of each string, the terminator included */
 	WIRE_SERVICE_MAX = 256,
 	WIRE_KEY_MAX = 4096,          /* above any key: the gate says what is too long */
