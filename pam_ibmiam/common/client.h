@@ -43,11 +43,11 @@ struct client_fault {
 
 /*
  * May this user log in?  Asks the resident broker and, where that does not say yes or no (nobody
- * listens, it does not greet us within a second, it ends before its reply, it
+ * listens, it does not greet us within a second or 3/16 of the time, it ends before its reply, it
  * does not answer in three quarters of the time), a one-shot broker of its own.  Sends *request
  * (its budget_ms is not looked at: the broker gets what there is) and waits for the reply, at most
- * for timeout_ms; a one-shot broker alone has them from when it is sent.  Ending a hung one-shot broker may add KEEPER_GRACE_MS, and a keeper that
- * somebody holds up KEEPER_LAST_MS (keeper.h).
+ * for timeout_ms; a one-shot broker alone has them from when it is sent.  Ending a hung one-shot
+ * broker may add KEEPER_GRACE_MS, and a keeper that somebody holds up KEEPER_LAST_MS (keeper.h).
  * On true *reply is filled and points into *buf, which the caller frees, its note perhaps into
  * *fault; buf must be empty on entry.  On false *fault is filled, and buf is empty; the result is
  * IBMIAM_BROKER_ERROR.  Either way no process and no descriptor is left.
