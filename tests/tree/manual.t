@@ -188,6 +188,11 @@ class Tables(unittest.TestCase):
 
     def test_broker_options(self):
         self.same(items(page("ibmiam-broker.8", section="OPTIONS"), "Fl"), broker_options())
+        self.assertEqual(set(re.findall(r"Fl -([\w-]+)", page("ibmiam-broker.8", section="SYNOPSIS"))), set(broker_options()))
+
+    def test_broker_exit_codes(self):
+        codes = re.findall(r"\bEXIT_\w+ = (\d+)", source("broker/main.c"))
+        self.assertEqual(set(re.findall(r"\b\d+\b", page("ibmiam-broker.8", section="EXIT STATUS"))), {"0", "1", *codes})
 
     def test_subcommands(self):
         table = subcommands()
