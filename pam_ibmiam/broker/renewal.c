@@ -148,7 +148,7 @@ static void reply_token(struct client *c, struct session *s)
 		r->session = s->handle;
 		r->token = s->token.access_token.data;
 		r->expiration = (uint32_t)s->token.expiration;
-		r->obtained = (uint32_t)s->obtained;
+		r->renewal = (uint32_t)(time(NULL) + left_s(s) - life_s(s) / FRESH_PART);
 	}
 	if (!client_reply(c, r) && !(r->token && client_reply(c, &too_large)))
 		client_end(c);

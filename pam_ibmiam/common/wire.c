@@ -64,7 +64,7 @@ const struct wire_message wire_reply_message = {
 	{ 13, KIND_STRING, false, WIRE_ID_MAX, AT(name), 0 },
 	{ 14, KIND_STRING, false, WIRE_TOKEN_MAX, AT(token), 0 },
 	{ 15, KIND_U32, false, UINT32_MAX, AT(expiration), 0 },
-	{ 16, KIND_U32, false, UINT32_MAX, AT(obtained), 0 },
+	{ 16, KIND_U32, false, UINT32_MAX, AT(renewal), 0 },
 	{ 17, KIND_STRING, false, WIRE_ID_MAX, AT(profile), 0 },
 	{ 18, KIND_STRING, false, WIRE_ID_MAX, AT(check), 0 },
 	{ 19, KIND_LIST, false, WIRE_MESSAGE_MAX, AT(steps), AT(steps_len) },

@@ -80,7 +80,7 @@ struct wire_reply {
 	const char *name;           /* who the token is for, for people to read; never to decide on */
 	const char *token;          /* secret; only in the answer to `token` */
 	uint32_t expiration;        /* of that token (explained: of the session's), seconds since 1970; 0 */
-	uint32_t obtained;          /* when that token was issued to this host, likewise */
+	uint32_t renewal;           /* after which the broker gets a new token if asked for one, likewise */
 	const char *profile;        /* the trusted profile that it is a token of */
 	const char *check;          /* the check that decided, when that was not a yes */
 	const char *steps;          /* if asked for: all checks, "NAME OUTCOME MS DETAIL" each */

@@ -8,17 +8,9 @@
 
 enum { SHOWN_OF_HANDLE = 8 };
 
-/* When the broker fetches a new token if asked: in the last fifth of this one's life. */
-static int64_t renewal(const struct wire_reply *reply)
-{
-	int64_t life = (int64_t)reply->expiration - (int64_t)reply->obtained;
-
-	return reply->obtained && life > 0 ? reply->expiration - life / 5 : 0;
-}
-
 static void put_expiry(struct output *out, const struct wire_reply *reply, int64_t now)
 {
-	int64_t left = (int64_t)reply->expiration - now, renew = renewal(reply);
+	int64_t left = (int64_t)reply->expiration - now;
 
 	output_text(out, "token    ");
 	if (left > 0) {
@@ -29,9 +21,9 @@ static void put_expiry(struct output *out, const struct wire_reply *reply, int64
 		output_text(out, "has expired, at ");
 	}
 	words_moment(out, reply->expiration, true);
-	if (left > 0 && renew > 0) {
+	if (left > 0 && reply->renewal) {
 		output_text(out, "; renewed when asked for after ");
-		words_moment(out, renew, false);
+		words_moment(out, reply->renewal, false);
 	}
 	output_text(out, "\n");
 }
@@ -74,8 +66,8 @@ static void print_json(struct output *out, const struct wire_reply *reply)
 			output_text(out, "null");
 		output_text(out, ",");
 	}
-	output_format(out, "\"obtained\":%lld,\"expiration\":%lld,\"expires_in\":%lld}\n",
-		      (long long)reply->obtained, (long long)reply->expiration,
+	output_format(out, "\"renewal\":%lld,\"expiration\":%lld,\"expires_in\":%lld}\n",
+		      (long long)reply->renewal, (long long)reply->expiration,
 		      left > 0 ? (long long)left : 0);
 }
 

@@ -38,6 +38,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	MUST(fuzz_wire_same_list(a.environment, a.environment_len, b.environment,
 				 b.environment_len));
 	MUST(a.result == b.result && a.http_status == b.http_status && a.export_to == b.export_to);
-	MUST(a.expiration == b.expiration && a.obtained == b.obtained);
+	MUST(a.expiration == b.expiration && a.renewal == b.renewal);
 	return 0;
 }

@@ -39,13 +39,13 @@ def made_up(length: int = 44) -> str:
     return secrets.token_urlsafe(length)[:length]
 
 
-def allowed(token: str | None = None, expiration: int = 0, obtained: int = 0, session: str | None = None,
+def allowed(token: str | None = None, expiration: int = 0, renewal: int = 0, session: str | None = None,
             name: str | None = None, profile: str | None = None, note: str | None = None, **parts) -> bytes:
     """A broker's yes."""
     more = {"note": note and field(11, text(note)), "session": session and field(12, text(session)),
             "name": name and field(13, text(name)), "token": token and field(14, text(token)),
             "expiration": expiration and field(15, u32(expiration)),
-            "obtained": obtained and field(16, u32(obtained)), "profile": profile and field(17, text(profile))}
+            "renewal": renewal and field(16, u32(renewal)), "profile": profile and field(17, text(profile))}
     return message({name: value for name, value in more.items() if value}
                    | reply_fields(**({"iam_id": IAM_ID, "account": ACCOUNT} | parts)))
 

@@ -33,7 +33,7 @@ HOSTILE = ["", " ", "two  words", "it's", "''", "'; echo ran >&2; '", "$(echo ra
 
 def good(**parts) -> bytes:
     now = int(time.time())
-    return allowed(**({"token": made_up(), "expiration": now + 3000, "obtained": now - 600} | parts))
+    return allowed(**({"token": made_up(), "expiration": now + 3000, "renewal": now + 2280} | parts))
 
 
 class SessionTest(unittest.TestCase):
@@ -361,9 +361,9 @@ class Status(SessionTest):
         mine, now = handle(), int(time.time())
         now -= now % 60
         told = self.status(session=mine, name="Jürgen Ä", profile="Profile-1", expiration=now + 3000 + 90,
-                           obtained=now + 90 - 600, note="a note")
+                           renewal=now + 2370, note="a note")
         at = time.strftime("%Y-%m-%d %H:%M:%S +0000", time.gmtime(now + 3090))
-        renewed = time.strftime("%H:%M:%S", time.gmtime(now + 3090 - 720))
+        renewed = time.strftime("%H:%M:%S", time.gmtime(now + 2370))
         self.assertRegex(told, "\\A" + "\n".join([
             "name     Jürgen Ä", f"iam_id   {fake.IAM_ID}", f"account  {fake.ACCOUNT}", "profile  Profile-1",
             rf"token    expires in 5[01] minutes, at {re.escape(at)}; renewed when asked for after {renewed}",
@@ -375,7 +375,7 @@ class Status(SessionTest):
                                (50, r"\d\d seconds")]:
             with self.subTest(words):
                 self.assertRegex(self.status(expiration=int(time.time()) + seconds), f"expires in {words},")
-        self.assertRegex(self.status(expiration=int(time.time()) - 5, obtained=0), "token    has expired, at 20")
+        self.assertRegex(self.status(expiration=int(time.time()) - 5, renewal=0), "token    has expired, at 20")
 
     def test_nothing_reaches_the_terminal(self):
         told = self.status(name="a\x1b[31mb\x07\u009bc\u202ed\u200be\nf")
@@ -383,10 +383,10 @@ class Status(SessionTest):
 
     def test_json(self):
         name = 'a"b\\c\x1b\n\x7fé\U0001f511\u2028'
-        told = json.loads(self.status("--json", name=name, expiration=2000000000, obtained=1999990000))
+        told = json.loads(self.status("--json", name=name, expiration=2000000000, renewal=1999990000))
         self.assertGreater(told.pop("expires_in"), 0)
         self.assertEqual(told, {"name": name, "iam_id": fake.IAM_ID, "account": fake.ACCOUNT, "profile": None,
-                                "note": None, "obtained": 1999990000, "expiration": 2000000000})
+                                "note": None, "renewal": 1999990000, "expiration": 2000000000})
 
     def test_json_of_what_is_not_utf8(self):
         raw = good(name="NAME").replace(b"NAME", b"\xff\xc3(\xed")

@@ -225,6 +225,8 @@ static bool is_answered(int fd)
 	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+static int64_t renewal_s; /* as the last client was told */
+
 /* What the client is told; token NULL: none. */
 static void check_reply(int fd, enum ibmiam_result result, const char *token)
 {
@@ -241,6 +243,7 @@ static void check_reply(int fd, enum ibmiam_result result, const char *token)
 	assert_int_equal(r.environment != NULL, token != NULL);
 	assert_null(strstr(r.reason, KEY));
 	(void)snprintf(told, sizeof told, "%s", r.reason);
+	renewal_s = r.renewal;
 	(void)close(fd);
 }
 
@@ -251,6 +254,7 @@ static void fresh_token_is_served_from_memory(void **state)
 {
 	(void)state;
 	check_reply(ask(), IBMIAM_ALLOWED, OLD);
+	assert_int_equal(renewal_s, START_S + LIFE_S - LIFE_S / 5);
 	pass(LIFE_S - LIFE_S / 5); /* a fifth is left */
 	check_reply(ask(), IBMIAM_ALLOWED, OLD);
 	assert_int_equal(iam.asked, 0);
@@ -483,6 +487,7 @@ static void clock_that_is_set_back_keeps_no_token(void **state)
 	now_s -= behind_s;
 	for (unsigned int round = 1; round <= 2; round++) {
 		check_reply(ask(), IBMIAM_ALLOWED, round == 1 ? OLD : NEW);
+		assert_int_equal(renewal_s, now_s + LIFE_S - LIFE_S / 5);
 		pass(LIFE_S - LIFE_S / 5 + 1);
 		fd = ask();
 		assert_int_equal(iam.asked, round);

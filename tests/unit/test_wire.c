@@ -67,7 +67,7 @@ static const struct wire_reply token_reply = {
 	.api_code = "c", .transaction_id = "t", .correlation_id = "u", .http_status = 200,
 	.export_to = WIRE_EXPORT_TARGET, .environment = "A=1\0B=2", .environment_len = 8,
 	.note = "n", .session = HANDLE, .name = "A", .token = "e.y.j", .expiration = 0x80000001,
-	.obtained = 1, .profile = "p" };
+	.renewal = 1, .profile = "p" };
 static const struct wire_hello hello = { .version = "10.20" };
 static const struct wire_session adopt = { .session = HANDLE, .user = "alice", .uid = 1000 };
 static const struct wire_session drop = { .session = HANDLE };
@@ -403,7 +403,7 @@ static void members_of_sessions_too(void **state)
 				UNIT_BYTES(REPLY "\16\0\2t\0" "\17\0\4\0\0\0\7"), &r));
 	assert_string_equal(r.token, "t");
 	assert_int_equal(r.expiration, 7);
-	assert_int_equal(r.obtained, 0);
+	assert_int_equal(r.renewal, 0);
 	assert_null(wire_decode(&wire_adopt_message, UNIT_BYTES(ADOPT), &s));
 	assert_string_equal(s.session, HANDLE);
 	assert_string_equal(s.user, "alice");

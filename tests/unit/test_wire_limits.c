@@ -75,7 +75,7 @@ static const struct number_limit {
 	{ "reply http_status", MEMBER(reply, http_status), 999 },
 	{ "reply export_to", MEMBER(reply, export_to), WIRE_EXPORT_TARGET },
 	{ "reply expiration", MEMBER(reply, expiration), UINT32_MAX },
-	{ "reply obtained", MEMBER(reply, obtained), UINT32_MAX },
+	{ "reply renewal", MEMBER(reply, renewal), UINT32_MAX },
 	{ "stash export_to", MEMBER(stash, export_to), WIRE_EXPORT_TARGET },
 	{ "adopt uid", OF_SESSION(adopt, uid), UINT32_MAX },
 	{ "token budget_ms", OF_SESSION(token, budget_ms), 60000 },
