@@ -22,6 +22,7 @@ enum {
 	HELLO_MAX_MS = 1000, /* a resident broker has nothing to do but to say it */
 	REQUEST_MAX_MS = 10000, /* from its start until a one-shot broker, which waits 5 s, has the request */
 	RESERVE_PART = 4,    /* of a login's time, for a one-shot broker after a resident one */
+	LEAST_PART = 20,     /* it always has; after the longest greeting it is a sixteenth */
 };
 
 /* What a broker gets of the time that we have (wire.h, budget_ms): less, so that even on a busy
@@ -351,7 +352,7 @@ bool client_ask(const struct client_broker *broker, const struct wire_request *r
 		struct client_fault *fault)
 {
 	int64_t deadline_ms = deadline_now_ms() + timeout_ms;
-	int before;
+	int before, least_ms = 0;
 	bool ok = false;
 
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
@@ -363,9 +364,12 @@ bool client_ask(const struct client_broker *broker, const struct wire_request *r
 		const struct patience p = { deadline_now_ms() + greet_ms, most_ms };
 
 		ok = ask_resident(broker->socket, &wire_request_message, request, &p, buf, reply, fault);
+		/* Less is left only where somebody has stopped us meanwhile (^Z in su).  A broker
+		 * without the time to ask IAM would call that an outage. */
+		least_ms = timeout_ms / LEAST_PART;
 		timeout_ms = deadline_left_ms(deadline_ms);
 	}
-	if (!ok && (!broker->socket || timeout_ms > 0))
+	if (!ok && timeout_ms >= least_ms)
 		ok = ask_one_shot(broker, request, timeout_ms, buf, reply, fault);
 	if (!ok)
 		secret_free(buf); /* a request that was not sent: the key */

@@ -45,7 +45,10 @@ enum manners {
 	ENDS,      /* with the request there, unread: greets and closes, while who asks stands still */
 	HANGS,     /* says what it has to say, then nothing, with the connection open */
 	NO_ACCEPT, /* does not even take the connection */
+	STOPS,     /* who asks stands still for STOPPED_MS, then it closes */
 };
+
+enum { STOPPED_MS = 2000 };
 
 enum end { RESIDENT, ONE_SHOT };
 
@@ -154,6 +157,13 @@ static void serve(const struct resident *r, int listening, int tell)
 		}
 		if (r->manners == LATE)
 			(void)poll(NULL, 0, LATE_MS);
+		if (r->manners == STOPS) {
+			(void)kill(getppid(), SIGSTOP);
+			(void)poll(NULL, 0, STOPPED_MS);
+			(void)close(fd);
+			(void)kill(getppid(), SIGCONT);
+			continue;
+		}
 		if (r->hello_len > 0)
 			(void)send(fd, r->hello, r->hello_len, MSG_NOSIGNAL);
 		if (r->manners != ENDS && recv(fd, request, sizeof request, 0) > 0)
@@ -246,6 +256,23 @@ static void resident_is_asked_first(void **state)
 	else if (reply.environment)
 		assert_string_equal(reply.environment, "R=1");
 	unit_check_no_child();
+}
+
+/* ^Z, in a host that its user has started: what is left would be too little to ask IAM, and look like
+ * an outage. */
+static void stopped_host_is_no_outage(void **state)
+{
+	static const struct resident stops = { .manners = STOPS };
+	struct client_fault fault = { .text = "" };
+	struct wire_reply reply = { 0 };
+	SECRET_AUTO(buf);
+
+	(void)state;
+	begin_resident(&stops, geteuid());
+	assert_false(ask_both(resident.path, STOPPED_MS + 60, &buf, &reply, &fault));
+	end_resident(0);
+	assert_int_equal(fault.kind, CLIENT_BUSY);
+	assert_null(buf.data);
 }
 
 static void resident_alone(void **state)
@@ -418,6 +445,7 @@ int main(int argc, char **argv)
 	(void)alarm(300); /* a fault in client.c may hang */
 	UNIT_ROWS(&s, resident_is_asked_first, residents);
 	UNIT_ROWS(&s, resident_alone, residents);
+	UNIT_TEST(&s, stopped_host_is_no_outage);
 	UNIT_TEST(&s, ends_with_the_request_unread);
 	UNIT_TEST(&s, greets_late);
 	UNIT_TEST(&s, cannot_be_sent);
