@@ -352,7 +352,7 @@ bool client_ask(const struct client_broker *broker, const struct wire_request *r
 		struct client_fault *fault)
 {
 	int64_t deadline_ms = deadline_now_ms() + timeout_ms;
-	int before, least_ms = 0;
+	int before, least_ms = timeout_ms;
 	bool ok = false;
 
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);

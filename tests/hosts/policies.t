@@ -190,6 +190,7 @@ class Ssh(Policies):
         self.by_domain(allow_root="true")
         for user, key, check, reason in [
                 ("root", "root", "rule", "the configuration has no rule for this user"),
+                ("nobody", "nobody", "rule", "the configuration has no rule for this user"),
                 ("lowly", "alice", "uid", "uid 301 is under minimum_uid 1000")]:
             for method in METHODS:
                 with self.subTest(user=user, method=method):

@@ -123,7 +123,8 @@ class Logins(HostTest):
             machine.configure(endpoint=f'"{url}"')
             with self.subTest(name), Watcher() as watcher:
                 seen = self.attempt(pamtester, keys["alice"])
-                self.assert_decided(seen, "config-error" if name == "plain_http" else "unavailable", requests=0)
+                said = {"plain_http": "config-error", "hello_requests": "broker-error"}.get(name, "unavailable")
+                self.assert_decided(seen, said, requests=0)
                 self.assertEqual(machine.leaks.inside((seen.out + seen.err).encode()), set())
             with self.subTest(name):
                 self.assert_unseen(watcher)

@@ -77,6 +77,7 @@ IDENTITIES = {
     "deploy": ("service", "home", {}),
     "host": ("service", "home", {}),
     # E-mail addresses, for who logs in by his domain
+    "games": ("user", "home", {}),
     "nobody": ("user", "home", {}),
     "shouting": ("user", "home", {"email": "alice@EXAMPLE.Com"}),
     "capital": ("user", "home", {"email": "Alice@example.com"}),
@@ -89,7 +90,7 @@ IDENTITIES = {
     "service_email": ("service", "home", {"email": "alice@example.com"}),
 }
 LATE_S = {"alice": 0.3, "bob": 0.2, "deploy": 0.1}
-BY_DOMAIN = ("nobody", "shouting", "capital", "plus", "dotted", "subdomain", "lookalike", "root", "no_email",
+BY_DOMAIN = ("games", "nobody", "shouting", "capital", "plus", "dotted", "subdomain", "lookalike", "root", "no_email",
              "service_email")
 
 # name: identity, behaviour, and what is special

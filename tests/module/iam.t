@@ -78,7 +78,8 @@ KEYS = {
     "late_deploy": denied("iam_id is not among"),
     "appid": denied("iam_id is not among"),
     **{name: denied("iam_id is not among") for name in (
-        "nobody", "shouting", "capital", "plus", "dotted", "subdomain", "lookalike", "root", "no_email", "service_email")},
+        "games", "nobody", "shouting", "capital", "plus", "dotted", "subdomain", "lookalike", "root", "no_email",
+        "service_email")},
     "frozen": denied("iam_id is not among"),
     "mallory": denied("http=400 code=BXNIM0141E"),
     "tenant_ignored": denied("not listed in accounts"),
