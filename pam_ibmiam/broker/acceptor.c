@@ -16,6 +16,7 @@ enum {
 	REQUEST_WAIT_MS = 5000,
 	ACCEPTS_AT_ONCE = 16,
 	CLOSED_MS = 100,
+	WARN_MS = 60000, /* without want: then it is worth another line */
 };
 
 static size_t count_clients(const struct server *server, uid_t uid, size_t *ret_users)
@@ -73,12 +74,15 @@ static bool greet(int fd, const struct secret *hello)
  * over and over, with a whole processor; a login that is not greeted runs one-shot. */
 static void close_for_a_while(struct acceptor *a, int error)
 {
-	if (error == EAGAIN || error == EINTR || error == ECONNABORTED || !watch_want(&a->listener, 0))
+	int64_t now_ms = deadline_now_ms();
+
+	if (error == EAGAIN || error == EINTR || error == ECONNABORTED)
 		return;
-	if (!a->in_want)
+	if (!a->warned_ms || now_ms - a->warned_ms >= WARN_MS)
 		log_line(LOG_WARNING, "cannot accept connections: %s", strerrordesc_np(error));
-	a->in_want = true;
-	a->closed_until_ms = deadline_now_ms() + CLOSED_MS;
+	a->warned_ms = now_ms;
+	if (watch_want(&a->listener, 0))
+		a->closed_until_ms = now_ms + CLOSED_MS;
 }
 
 /* Whoever is turned away sees it at once: a login runs one-shot then. */
@@ -107,7 +111,6 @@ static void on_connection(struct watch *w, uint32_t events)
 			close_for_a_while(a, errno);
 			return;
 		}
-		a->in_want = false;
 		admit(a, fd);
 	}
 }

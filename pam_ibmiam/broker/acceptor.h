@@ -15,7 +15,7 @@ struct acceptor {
 	struct server *server;
 	struct secret hello;     /* the same for everybody */
 	int64_t closed_until_ms; /* 0: it is open */
-	bool in_want;            /* of descriptors or memory, the last time; logged once */
+	int64_t warned_ms;       /* when it was in want of descriptors or memory last; 0: never */
 };
 
 /* Serves the listening socket fd, which is the acceptor's now, for an open server.  The struct must

@@ -31,6 +31,21 @@ static void forsake_silent(const struct iam_exchange *x)
 				  curl_easy_setopt(other->easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK;
 }
 
+/* Closing reads on, in the middle of a handshake. */
+static void take_out(struct iam_exchange *x)
+{
+	iam_socket_guard(true);
+	(void)curl_multi_remove_handle(x->iam->multi, x->easy);
+	iam_socket_guard(false);
+}
+
+static void close_all(struct iam *iam)
+{
+	iam_socket_guard(true);
+	(void)curl_multi_cleanup(iam->multi);
+	iam_socket_guard(false);
+}
+
 static void release(struct iam_exchange *x)
 {
 	curl_easy_cleanup(x->easy);
@@ -44,7 +59,7 @@ void iam_cancel(struct iam_exchange *x)
 	if (!x)
 		return;
 	forsake_silent(x);
-	(void)curl_multi_remove_handle(x->iam->multi, x->easy);
+	take_out(x);
 	x->iam->ended_ms = deadline_now_ms();
 	LIST_REMOVE(x, link);
 	release(x);
@@ -73,7 +88,7 @@ static void ended(struct iam_exchange *x, CURLcode rc)
 
 	if (x->question->explain)
 		iam_trace_end(&x->answer->trace, x->easy, (int)rc);
-	(void)curl_multi_remove_handle(x->iam->multi, x->easy);
+	take_out(x);
 	if (rc == CURLE_OK)
 		(void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->answer->http_status);
 	pause_ms = iam_try_pause_ms(x, rc);
@@ -142,7 +157,7 @@ static void close_idle(struct iam *iam, int64_t *until_ms)
 	multi = new_multi();
 	if (!multi)
 		return;
-	(void)curl_multi_cleanup(iam->multi); /* only this closes them */
+	close_all(iam); /* only this closes them */
 	iam->multi = multi;
 	iam->ended_ms = 0;
 }
@@ -246,7 +261,7 @@ void iam_free(struct iam *iam)
 {
 	if (!iam)
 		return;
-	(void)curl_multi_cleanup(iam->multi);
+	close_all(iam);
 	free(iam);
 }
 

@@ -16,6 +16,12 @@ enum { UNACKNOWLEDGED_MAX_MS = 3000, BUSY_MAX_S = 1 };
 /* For the signal's handler, and so for the whole process. */
 static volatile sig_atomic_t sockets[IAM_FDS_MAX]; /* + 1; 0: none */
 static volatile sig_atomic_t at_work;
+static volatile sig_atomic_t progress; /* since the timer's last tick */
+
+void iam_socket_progress(void)
+{
+	progress = 1;
+}
 
 /* The first place with this value, or NULL. */
 static volatile sig_atomic_t *find(int value)
@@ -36,6 +42,7 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
 
 	(void)user;
 	(void)purpose;
+	iam_socket_progress();
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
@@ -48,6 +55,7 @@ static int close_socket(void *user, curl_socket_t fd)
 	volatile sig_atomic_t *place = find(fd + 1);
 
 	(void)user;
+	iam_socket_progress();
 	if (place)
 		*place = 0;
 	return close(fd);
@@ -61,25 +69,36 @@ CURLcode iam_socket_set(CURL *easy)
 }
 
 /* Not shutdown(2): what is there already could still be read. */
-static void end_all(int sig)
+static void end_all(void)
 {
 	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	for (size_t i = 0; i < IAM_FDS_MAX; i++)
+		if (sockets[i])
+			(void)connect(sockets[i] - 1, &none, sizeof none);
+}
+
+/* The kernel sends it to the thread that is at work.  If that is one of the resolver's, the sockets are
+ * not its to look at. */
+static void on_tick(int sig)
+{
 	int before = errno;
 
 	(void)sig;
-	for (size_t i = 0; at_work && i < IAM_FDS_MAX; i++)
-		if (sockets[i])
-			(void)connect(sockets[i] - 1, &none, sizeof none);
+	if (at_work && !progress && gettid() == getpid())
+		end_all();
+	progress = 0;
 	errno = before;
 }
 
 void iam_socket_guard(bool on)
 {
-	static const struct sigaction action = { .sa_handler = end_all, .sa_flags = SA_RESTART };
+	static const struct sigaction action = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
 	static const struct itimerval busy = { { .tv_sec = BUSY_MAX_S }, { .tv_sec = BUSY_MAX_S } };
 	static bool handled;
 
 	at_work = on;
+	progress = 0;
 	if (!handled)
 		handled = sigaction(SIGPROF, &action, NULL) == 0;
 	if (on && handled)

@@ -12,9 +12,14 @@
 /* An option of libcurl's: the sockets of this transfer are made and closed here. */
 CURLcode iam_socket_set(CURL *easy);
 
-/* Before (true) and after (false) a call that moves transfers.  One that takes a second of this
- * process's CPU ends all of their connections; not in a one-shot broker, whose sandbox has no
- * timers: its keeper ends it.  Handles SIGPROF. */
+/* Before (true) and after (false) a call of libcurl's that may read what a peer sends, as closing a
+ * connection may.  After a second of this process's CPU without progress in it all connections are
+ * ended, for it cannot be known whose peer it is; not in a one-shot broker, whose sandbox has no
+ * timers: its keeper ends it.  Handles SIGPROF, which goes on to come outside: to stop the timer would
+ * cost a system call each time. */
 void iam_socket_guard(bool on);
+
+/* From libcurl's callbacks: many honest connections may take long, too. */
+void iam_socket_progress(void);
 
 #endif

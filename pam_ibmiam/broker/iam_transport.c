@@ -70,6 +70,7 @@ static CURLcode wipe_plaintext(CURL *easy, void *ctx, void *user)
 	enum { CLEANSE_PLAINTEXT = 2 };
 
 	(void)easy;
+	iam_socket_progress();
 	if (user)
 		iam_trace_tls_begins(user);
 	if (SSL_CTX_set_options)

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "deadline.h"
+#include "iam_socket.h"
 #include "iam_transport.h"
 
 enum {
@@ -25,6 +26,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *user)
 		    secret_append(&x->answer->body, data, size * n);
 
 	explicit_bzero(data, size * n); /* libcurl's own copy of the token */
+	iam_socket_progress();
 	x->too_long = x->too_long || !fits;
 	return fits ? size * n : 0;
 }
@@ -38,6 +40,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *user)
 
 	if (x->question->explain)
 		iam_trace_during(&x->answer->trace, x->easy);
+	iam_socket_progress();
 	x->header_len += len;
 	if (x->header_len > HEADERS_MAX) {
 		x->too_long = true;

@@ -86,14 +86,15 @@ static bool is_outdated(const struct server *server, struct session *s)
 	return opinion == ASKS_FOR_MORE;
 }
 
-/* Has IAM changed its mind?  Where the configuration has, this is no end: it may be half written
- * just now. */
+/* Has IAM changed its mind?  It alone rejects keys; of other refusals that is certain only if the
+ * configuration has not: it may be half written just now. */
 static bool is_final(const struct job *job, const struct session *s)
 {
 	const struct wire_reply *r = &job->decision.reply;
 
-	return r->http_status != 0 && (r->result == IBMIAM_KEY_REJECTED || r->result == IBMIAM_DENIED) &&
-	       opinion_of(job->config, s) == ALLOWS;
+	return r->http_status != 0 &&
+	       (r->result == IBMIAM_KEY_REJECTED ||
+		(r->result == IBMIAM_DENIED && opinion_of(job->config, s) == ALLOWS));
 }
 
 static void refuse_ended(struct client *c, const struct session *s)
@@ -223,7 +224,7 @@ void renewal_serve(struct client *c, struct session *s)
 		return;
 	}
 	if (!s->renewal && !may_ask) {
-		refuse_for_now(c, outdated, "could not be asked for a new one less than a minute ago");
+		refuse_for_now(c, outdated, "gave no new one less than a minute ago");
 		return;
 	}
 	c->session = s;

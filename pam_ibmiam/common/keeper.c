@@ -57,7 +57,8 @@ static void reset_limits(void)
 }
 
 /* Likewise: a slack (prctl(2)) lets poll() end as late as its owner likes, and a processor that he
- * keeps busy would be the only one.  For keeper and broker. */
+ * keeps busy would be the only one.  For keeper and broker.  An administrator's choice of processors is
+ * undone with it, for as long as a login takes; a cpuset holds. */
 static void reset_time(void)
 {
 	const struct sched_param none = { 0 };

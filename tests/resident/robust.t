@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,11 +14,12 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402
 from hosttest import decision  # noqa: E402
-from machine import CONFIG, until  # noqa: E402
+from machine import CONFIG, TIMEOUT_S, until, write  # noqa: E402
 from service import (ALLOWED, LATER, USERS, Broker, Killer, ServiceTest, authenticate, begin, drop,  # noqa: E402
                      edit, token)
 from wire import CONFIG_ERROR, HELLO, MESSAGE_MAX, REPLY, UNAVAILABLE, field, message, text, u32  # noqa: E402
 
+HELLO_REQUESTS = b"\x16\x03\x03\x00\x04\x00\x00\x00\x00" * 7000  # TLS 1.2; to be skipped
 LOGINS, GREETING_MS, IDLE_S = 40, 1000, 5
 SO_PASSRIGHTS = 83
 machine = ServiceTest.machine = begin()
@@ -116,6 +118,54 @@ class Robust(ServiceTest):
                 self.assertTrue(other.is_welcome)
             self.assert_result(client.receive(), UNAVAILABLE, "no answer from .* [(]curl")
         self.assertLess(self.broker.cpu_s(), 10)
+
+    def test_a_peer_that_keeps_openssl_busy_at_the_end(self):
+        """To close a connection libcurl reads on, and so whoever gives up must not hold up the others."""
+        def flood(peer: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    peer.sendall(HELLO_REQUESTS)
+
+        self.broker.end()
+        with socket.create_server(("127.0.0.1", 0)) as iam:
+            iam.settimeout(TIMEOUT_S)
+            machine.configure(endpoint=f'"https://localhost:{iam.getsockname()[1]}"')
+            self.broker = Broker(machine)
+            client = self.broker.client()
+            client.send(authenticate("alice", keys["alice"]))
+            with iam.accept()[0] as peer:
+                peer.recv(1)  # its ClientHello; now it waits
+                self.broker.process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, self.broker.process.pid, os.WSTOPPED)
+                client.socket.close()
+                peer.send(HELLO_REQUESTS)
+                flooding = threading.Thread(target=flood, args=(peer,))
+                flooding.start()
+                self.broker.process.send_signal(signal.SIGCONT)
+                with self.broker.client(BOB) as other:
+                    self.assertTrue(other.is_welcome)
+                with contextlib.suppress(OSError):
+                    peer.shutdown(socket.SHUT_RDWR)
+                flooding.join()
+        self.assertLess(self.broker.cpu_s(), 10)
+
+    def test_many_honest_ones(self):
+        """A second of CPU, too, if each reads the system's whole bundle: libcurl keeps it only without a ca_path."""
+        both = machine.scratch / "bundle.pem"
+        write(both, "".join(Path(file).read_text() for file in ("/etc/ssl/certs/ca-certificates.crt",
+                                                                machine.iam.ready["ca_file"])))
+        self.broker.end()
+        machine.configure(ca_file=f'"{both}"', ca_path=f'"{machine.iam.ready["ca_path"]}"')
+        self.broker = Broker(machine)
+        clients = [self.broker.client() for _ in range(LOGINS * 2)]
+        self.broker.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.broker.process.pid, os.WSTOPPED)
+        for client in clients:
+            client.send(authenticate("alice", keys["alice"]))
+        self.broker.process.send_signal(signal.SIGCONT)
+        for client in clients:
+            self.assert_result(client.receive(), ALLOWED)
+            client.socket.close()
 
     def test_stopped(self):
         """A login waits for its greeting, no longer, and then runs by itself; so does ibmiam."""

@@ -358,6 +358,23 @@ static const struct mistake {
 	  IBMIAM_UNAVAILABLE, IBMIAM_DENIED, 400, "{\"errorCode\":\"BXNIM0141E\"}" },
 };
 
+/* Not even if the configuration has changed, too. */
+static void rejected_key_ends_the_session_at_once(void **state)
+{
+	int fd;
+
+	(void)state;
+	load(CONFIG "trusted_profile = \"Profile-11111111-2222-3333-4444-555555555555\"\n");
+	fd = ask();
+	iam.http_status = 400;
+	iam.body = "{\"errorCode\":\"BXNIM0415E\"}";
+	answer_now();
+	check_reply(fd, IBMIAM_KEY_REJECTED, NULL);
+	load(CONFIG);
+	check_reply(ask(), IBMIAM_KEY_REJECTED, NULL);
+	assert_null(session_key(session));
+}
+
 /* One value in quotes, whatever is in it. */
 static void check_quotes(const char *line)
 {
@@ -568,6 +585,7 @@ int main(void)
 	UNIT_TEST(&s, outage_takes_no_good_token);
 	UNIT_TEST(&s, outage_is_no_rejection);
 	UNIT_TEST(&s, rejected_key_ends_the_session);
+	UNIT_TEST(&s, rejected_key_ends_the_session_at_once);
 	UNIT_ROWS(&s, configuration_that_says_no_is_no_end, mistakes);
 	UNIT_TEST(&s, rule_that_is_gone_is_no_end);
 	UNIT_TEST(&s, useless_token_is_no_renewal);
