@@ -219,11 +219,11 @@ static bool read_service(struct reader *r, const char *name, const struct source
 		(void)snprintf(path, sizeof path, "%s", name);
 	else
 		(void)snprintf(path, sizeof path, "%.*s/%s", (int)r->folder_len, r->folder, name);
-	found = pam_lines_read(path, take_line, &(struct place){ r, &at });
+	found = pam_lines_read(path, PAM_LINES_PAM, take_line, &(struct place){ r, &at });
 	for (size_t i = 0; !found && !only_here && i < sizeof folders / sizeof folders[0];
 	     i++) {
 		(void)snprintf(path, sizeof path, "%s/%s", folders[i], name);
-		found = pam_lines_read(path, take_line, &(struct place){ r, &at });
+		found = pam_lines_read(path, PAM_LINES_PAM, take_line, &(struct place){ r, &at });
 	}
 	return found || (from->depth > 0 && fail(r, from, "includes a file that cannot be read"));
 }

@@ -47,22 +47,24 @@ void pam_host_sshd(struct pam_check *c)
 /* One that sshd takes, and asks for nothing else. */
 static bool has_public_key(const struct passwd *pw)
 {
+	const char *shell = pw && strrchr(pw->pw_shell, '/') ? strrchr(pw->pw_shell, '/') + 1 : "";
 	struct pam_sshd s;
 
-	if (!pw)
+	if (!pw || strcmp(shell, "nologin") == 0 || strcmp(shell, "false") == 0)
 		return false;
 	pam_sshd_read(&s, pw);
-	return pam_sshd_is_on(&s, PAM_SSHD_KEY_FILE) && pam_sshd_is_on(&s, PAM_SSHD_PUBLIC_KEY) &&
+	return pam_sshd_is_on(&s, PAM_SSHD_LETS_IN) && pam_sshd_is_on(&s, PAM_SSHD_KEY_FILE) && pam_sshd_is_on(&s, PAM_SSHD_PUBLIC_KEY) &&
 	       pam_sshd_is_on(&s, PAM_SSHD_METHODS) &&
 	       (pw->pw_uid != 0 || pam_sshd_is_on(&s, PAM_SSHD_ROOT));
 }
 
-static bool admin_has_public_key(void)
+/* Where sudo or su wants IAM, only root's own is of use. */
+static bool admin_has_public_key(bool only_root)
 {
 	static const char *const groups[] = { "sudo", "wheel", "admin" };
 
-	if (has_public_key(getpwuid(0)))
-		return true;
+	if (has_public_key(getpwuid(0)) || only_root)
+		return has_public_key(getpwuid(0));
 	for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
 		const struct group *gr;
 
@@ -77,12 +79,14 @@ static bool admin_has_public_key(void)
 /* Only root can look everywhere; half a look would be a false alarm. */
 void pam_host_second_way(struct pam_check *c)
 {
-	if (c->host && !c->fallback && geteuid() == 0 && !admin_has_public_key())
+	bool sshd = c->host && strcmp(c->service, "sshd") == 0;
+
+	if (c->host && !c->fallback && geteuid() == 0 && !admin_has_public_key(!sshd))
 		pam_check_find(c, c->ibmiam, PAM_CHECK_FALLBACK,
-			       "there is no second way in: neither root nor a member of sudo, "
-			       "wheel or admin has a public key (~/.ssh/authorized_keys) that "
-			       "alone is enough for sshd (PermitRootLogin, PubkeyAuthentication, "
-			       "AuthorizedKeysFile, AuthenticationMethods; sshd -T -C user=NAME "
-			       "shows what really holds), and nothing takes over while IAM is "
-			       "down; make one of the two before you close your root shell");
+			       "no second way in is certain: %s has a public key (~/.ssh/authorized_keys, "
+			       "without options) that alone is enough for sshd by all that its "
+			       "configuration says, and nothing takes over while IAM is down; make one "
+			       "of the two before you close your root shell, or see that it is there: "
+			       "ssh -o PreferredAuthentications=publickey NAME@HOST",
+			       sshd ? "neither root nor a member of sudo, wheel or admin" : "root does not: nobody");
 }

@@ -7,24 +7,24 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FILE_SIZE_MAX = 64 * 1024 };
+enum { FILE_SIZE_MAX = 1024 * 1024 };
 
-/* At most FILE_SIZE_MAX bytes of it, terminated, to be freed; or NULL, see errno. */
+/* All of it, terminated, to be freed; or NULL, see errno. */
 static char *read_whole(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), error;
-	char *text = fd >= 0 ? calloc(1, FILE_SIZE_MAX + 1) : NULL;
+	char *text = fd >= 0 ? calloc(1, FILE_SIZE_MAX + 2) : NULL;
 	size_t len = 0;
 	ssize_t n = 1;
 
-	while (text && n > 0 && len < FILE_SIZE_MAX) {
-		n = read(fd, text + len, FILE_SIZE_MAX - len);
+	while (text && n > 0 && len <= FILE_SIZE_MAX) {
+		n = read(fd, text + len, FILE_SIZE_MAX + 1 - len);
 		len += n > 0 ? (size_t)n : 0;
 	}
-	error = errno;
+	error = len > FILE_SIZE_MAX ? EFBIG : errno;
 	if (fd >= 0)
 		(void)close(fd);
-	if (n >= 0)
+	if (n >= 0 && len <= FILE_SIZE_MAX)
 		return text;
 	free(text);
 	errno = error;
@@ -39,6 +39,17 @@ static char *find_backslash(char *line, char *end)
 	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
 		end--;
 	return end > line && end[-1] == '\\' ? end - 1 : NULL;
+}
+
+static char *cut_plain_line(char *text)
+{
+	char *end = text + strcspn(text, "\n"), *line = *end ? end + 1 : end;
+
+	*end = '\0';
+	for (char *p = text; *p; p++)
+		if (*p == '\r' || (*p == '#' && (p == text || p[-1] == ' ' || p[-1] == '\t')))
+			*p = '\0';
+	return line;
 }
 
 /* Ends the line that begins at text, joined with those that continue it, as libpam does: past
@@ -60,7 +71,7 @@ static char *cut_line(char *text, unsigned int *number)
 	return line;
 }
 
-bool pam_lines_read(const char *path,
+bool pam_lines_read(const char *path, enum pam_lines kind,
 		    bool (*take)(void *arg, const char *path, unsigned int line, char *text),
 		    void *arg)
 {
@@ -73,7 +84,7 @@ bool pam_lines_read(const char *path,
 		unsigned int first = number;
 		char *line = p;
 
-		p = cut_line(line, &number);
+		p = kind == PAM_LINES_SSHD ? cut_plain_line(line) : cut_line(line, &number);
 		more = take(arg, path, first, line);
 	}
 	free(text);

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
+#include "pam_keys.h"
 #include "pam_lines.h"
 
 enum { DEPTH_MAX = 16, GROUPS_MAX = 64 };
@@ -17,16 +17,26 @@ enum { DEPTH_MAX = 16, GROUPS_MAX = 64 };
 static const struct {
 	const char *name;
 	enum pam_sshd_setting setting;
-	const char *by_default;
+	const char *by_default; /* NULL: no line of its own */
 } keywords[] = {
 	{ "UsePAM", PAM_SSHD_USE_PAM, "no" },
 	{ "KbdInteractiveAuthentication", PAM_SSHD_KEYBOARD, "yes" },
 	{ "ChallengeResponseAuthentication", PAM_SSHD_KEYBOARD, "yes" },
+	{ "SkeyAuthentication", PAM_SSHD_KEYBOARD, NULL },
 	{ "PasswordAuthentication", PAM_SSHD_PASSWORD, "yes" },
 	{ "PubkeyAuthentication", PAM_SSHD_PUBLIC_KEY, "yes" },
+	{ "DSAAuthentication", PAM_SSHD_PUBLIC_KEY, NULL },
 	{ "PermitRootLogin", PAM_SSHD_ROOT, "prohibit-password" },
 	{ "AuthenticationMethods", PAM_SSHD_METHODS, "any" },
 	{ "AuthorizedKeysFile", PAM_SSHD_KEY_FILE, ".ssh/authorized_keys .ssh/authorized_keys2" },
+	{ "ForceCommand", PAM_SSHD_LETS_IN, "none" },
+	{ "ChrootDirectory", PAM_SSHD_LETS_IN, NULL },
+	{ "PubkeyAcceptedAlgorithms", PAM_SSHD_LETS_IN, NULL },
+	{ "PubkeyAcceptedKeyTypes", PAM_SSHD_LETS_IN, NULL },
+	{ "AllowUsers", PAM_SSHD_LETS_IN, NULL },
+	{ "AllowGroups", PAM_SSHD_LETS_IN, NULL },
+	{ "DenyUsers", PAM_SSHD_LETS_IN, NULL },
+	{ "DenyGroups", PAM_SSHD_LETS_IN, NULL },
 };
 enum { KEYWORDS = sizeof keywords / sizeof keywords[0] };
 
@@ -62,20 +72,9 @@ static bool expand(const char *file, const struct passwd *user, char path[PAM_PA
 static bool holds_key(const char *file, const struct passwd *user)
 {
 	char path[PAM_PATH_MAX];
-	struct stat st;
 
 	return user && strcasecmp(file, "none") != 0 && expand(file, user, path) &&
-	       stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
-}
-
-static bool is_on(const struct pam_sshd *s, enum pam_sshd_setting setting, const char *value)
-{
-	if (setting == PAM_SSHD_KEY_FILE)
-		return holds_key(value, s->user);
-	if (setting == PAM_SSHD_METHODS)
-		return strcmp(value, "any") == 0 || strcmp(value, "publickey") == 0;
-	return strcasecmp(value, "yes") == 0 || (setting == PAM_SSHD_ROOT &&
-	       (strcasecmp(value, "prohibit-password") == 0 || strcasecmp(value, "without-password") == 0));
+	       pam_keys_hold(path, user);
 }
 
 static bool is_member(const struct passwd *user, const char *pattern)
@@ -92,6 +91,36 @@ static bool is_member(const struct passwd *user, const char *pattern)
 			return true;
 	}
 	return false;
+}
+
+/* AllowUsers and the like.  USER@HOST may deny him, and does not surely allow him; nor does what is
+ * negated. */
+static bool lets_in(const char *keyword, char *value, const struct passwd *user)
+{
+	bool deny = strncasecmp(keyword, "Deny", 4) == 0;
+	char *at = strchr(value, '@');
+
+	if (!user)
+		return true;
+	if (strchr(value, '!') || (at && !deny))
+		return false;
+	if (at)
+		*at = '\0';
+	return deny != (strcasecmp(keyword + (deny ? 4 : 5), "Groups") == 0 ? is_member(user, value) :
+			fnmatch(value, user->pw_name, 0) == 0);
+}
+
+static bool is_on(const struct pam_sshd *s, const char *keyword, enum pam_sshd_setting setting, char *value)
+{
+	if (setting == PAM_SSHD_KEY_FILE)
+		return holds_key(value, s->user);
+	if (setting == PAM_SSHD_LETS_IN)
+		return strcasestr(keyword, "Users") || strcasestr(keyword, "Groups") ?
+		       lets_in(keyword, value, s->user) : strcasecmp(value, "none") == 0;
+	if (setting == PAM_SSHD_METHODS)
+		return strcmp(value, "any") == 0 || strcmp(value, "publickey") == 0;
+	return strcasecmp(value, "yes") == 0 || (setting == PAM_SSHD_ROOT &&
+	       (strcasecmp(value, "prohibit-password") == 0 || strcasecmp(value, "without-password") == 0));
 }
 
 /* May this list of patterns mean the user?  Those with a ! only take others away. */
@@ -128,7 +157,9 @@ static void include(struct pam_sshd *s, const char *pattern)
 	char path[PAM_PATH_MAX];
 	glob_t found;
 
-	(void)snprintf(path, sizeof path, "%s%s", pattern[0] == '/' ? "" : "/etc/ssh/", pattern);
+	if ((size_t)snprintf(path, sizeof path, "%s%s", pattern[0] == '/' ? "" : "/etc/ssh/", pattern) >=
+	    sizeof path)
+		s->at[PAM_SSHD_LETS_IN].taken = true;
 	if (glob(path, 0, NULL, &found) != 0)
 		return;
 	for (size_t i = 0; i < found.gl_pathc; i++)
@@ -142,7 +173,8 @@ static void take(struct pam_sshd *s, enum pam_sshd_setting setting, bool on, con
 {
 	struct pam_sshd_value *value = &s->at[setting];
 
-	if (s->block == PAM_SSHD_MAY_HOLD) {
+	/* Of what keeps him out each line counts, not only the first. */
+	if (s->block == PAM_SSHD_MAY_HOLD || (setting == PAM_SSHD_LETS_IN && !on)) {
 		value->taken |= !on;
 	} else if (!value->seen) {
 		value->seen = true;
@@ -157,10 +189,12 @@ static bool read_line(void *to, const char *path, unsigned int line, char *text)
 	char *save = NULL, *name = strtok_r(text, around, &save);
 	char *value = strtok_r(NULL, around, &save);
 	size_t i = 0;
-	bool on = false;
+	bool on = false, off = false;
 
 	if (!name || !value)
 		return true;
+	if (strchr(value, '\'') || strchr(save, '\'')) /* quotes of another kind */
+		s->at[PAM_SSHD_LETS_IN].taken = true;
 	if (strcasecmp(name, "Match") == 0) {
 		s->block = read_match(s->user, value, &save);
 		return true;
@@ -172,10 +206,13 @@ static bool read_line(void *to, const char *path, unsigned int line, char *text)
 	for (; value; value = strtok_r(NULL, " \t\"", &save)) {
 		if (strcasecmp(name, "Include") == 0)
 			include(s, value);
-		on = on || (i < KEYWORDS && is_on(s, keywords[i].setting, value));
+		if (i < KEYWORDS && is_on(s, name, keywords[i].setting, value))
+			on = true;
+		else
+			off = true;
 	}
 	if (i < KEYWORDS)
-		take(s, keywords[i].setting, on, path, line);
+		take(s, keywords[i].setting, on && !(off && strncasecmp(name, "Deny", 4) == 0), path, line);
 	return true;
 }
 
@@ -184,8 +221,8 @@ static void read_file(struct pam_sshd *s, const char *path)
 {
 	enum pam_sshd_block block = s->block;
 
-	if (s->depth++ < DEPTH_MAX)
-		(void)pam_lines_read(path, read_line, s);
+	if (s->depth++ >= DEPTH_MAX || !pam_lines_read(path, PAM_LINES_SSHD, read_line, s))
+		s->at[PAM_SSHD_LETS_IN].taken = true;
 	s->depth--;
 	s->block = block;
 }
@@ -197,6 +234,8 @@ void pam_sshd_read(struct pam_sshd *ret, const struct passwd *user)
 	for (size_t i = 0; i < KEYWORDS; i++) {
 		char line[128];
 
+		if (!keywords[i].by_default)
+			continue;
 		(void)snprintf(line, sizeof line, "%s %s", keywords[i].name, keywords[i].by_default);
 		(void)read_line(ret, PAM_SSHD_CONFIG, 0, line);
 	}

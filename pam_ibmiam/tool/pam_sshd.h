@@ -20,7 +20,8 @@ enum pam_sshd_setting {
 	PAM_SSHD_PUBLIC_KEY,
 	PAM_SSHD_ROOT,     /* with a public key, for whatever he likes */
 	PAM_SSHD_METHODS,  /* a public key is enough */
-	PAM_SSHD_KEY_FILE, /* one of the user's holds something */
+	PAM_SSHD_KEY_FILE, /* one of the user's holds a key, without conditions */
+	PAM_SSHD_LETS_IN,  /* nothing keeps him out, or gives him another command, or cannot be judged */
 	PAM_SSHD_SETTINGS
 };
 
@@ -36,8 +37,8 @@ struct pam_sshd {
 	int depth;
 };
 
-/* Reads this host's, for the user or for anybody (NULL).  Without a file it is the defaults.
- * Calls getgrgid(3). */
+/* Reads this host's, for the user or for anybody (NULL).  What cannot be read lets nobody in.  Calls
+ * getgrgid(3). */
 void pam_sshd_read(struct pam_sshd *ret, const struct passwd *user);
 
 bool pam_sshd_is_on(const struct pam_sshd *s, enum pam_sshd_setting setting);

@@ -2,7 +2,9 @@
 """ibmiam check --pam with the name of a service: what it finds in this host's sshd_config, and whether there is a second
 way in. In a private machine."""
 import json
+import re
 import shutil
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -24,6 +26,10 @@ MORE = Path("/etc/ssh/sshd_config.d/ibmiam-test.conf")
 FALLBACK = "auth  [success=done authinfo_unavail=ignore default=die]  pam_ibmiam.so"
 
 
+MAKE = 'd=$(mktemp -d) && ssh-keygen -q -t ed25519 -N "" -C made@up -f $d/k && cat $d/k.pub; rm -r $d'
+KEY = subprocess.run(["sh", "-c", MAKE], capture_output=True, text=True, check=True).stdout
+
+
 def found(service: str = "sshd", *options: str, user: str | None = None) -> list[tuple[str, str, str]]:
     done = machine.run("/usr/bin/ibmiam", "check", "--pam", service, "--json", *options, user=user)
     findings = [(f["where"], f["what"], f["write"]) for f in json.loads(done.stdout)]
@@ -39,7 +45,7 @@ class Host(unittest.TestCase):
             shutil.rmtree(folder, ignore_errors=True)
         self.authorize("root")
 
-    def authorize(self, user: str, text: str = "ssh-ed25519 AAAA made@up\n"):
+    def authorize(self, user: str, text: str = KEY):
         folder = Path(f"~{user}/.ssh").expanduser()
         folder.mkdir(exist_ok=True)
         m.write(folder / "authorized_keys", text)
@@ -90,7 +96,7 @@ class Host(unittest.TestCase):
             self.authorize("root", "")
             got = found()
             self.assertEqual([(where, write) for where, _, write in got], nothing)
-            self.assertIn("no second way in", got[0][1])
+            self.assertIn("no second way in is certain", got[0][1])
         with self.subTest("whoever is not root cannot know"):
             self.assertEqual(found(user="alice"), [])
             done = machine.run("/usr/bin/ibmiam", "check", "--pam", "sshd", user="alice")
@@ -112,7 +118,7 @@ class Host(unittest.TestCase):
     def test_a_public_key_that_sshd_does_not_take(self):
         """What sshd_config takes from root is no second way in; what a Match block gives or takes perhaps, neither."""
         keys = Path("/root/keys")
-        m.write(keys, "ssh-ed25519 AAAA made@up\n")
+        m.write(keys, KEY)
         self.addCleanup(keys.unlink)
         include = f"Include {MORE.parent}/*.conf\n"
         for text, more, ways in (
@@ -136,8 +142,21 @@ class Host(unittest.TestCase):
                 (include + "PubkeyAuthentication yes", "Match User root\nPubkeyAuthentication no", 0),
                 (include + "PubkeyAuthentication no", "Match User bob\n", 0),
                 ("Match User bob\n" + include, "PubkeyAuthentication no", 1),
-                ("Match Group root\n" + include, "PubkeyAuthentication no", 0)):
-            with self.subTest(text, more=more):
+                ("Match Group root\n" + include, "PubkeyAuthentication no", 0),
+                ("DSAAuthentication no", "", 0), ("ForceCommand /bin/false", "", 0), ("ForceCommand none", "", 1),
+                ("Match Group root\nForceCommand /bin/false", "", 0), ("ChrootDirectory /srv", "", 0),
+                ("PubkeyAcceptedAlgorithms rsa-sha2-512", "", 0),
+                ("AllowUsers bob", "", 0), ("AllowUsers bob r*", "", 1), ("AllowUsers root@192.0.2.1", "", 0),
+                ("ForceCommand none\nAllowUsers bob", "", 0), ("AllowGroups bob", "", 0), ("AllowGroups bob root", "", 1),
+                ("DenyUsers bob", "", 1), ("DenyUsers bob root", "", 0), ("DenyUsers root@192.0.2.1", "", 0),
+                ("DenyGroups root", "", 0), ("Match User root\nDenyUsers root", "", 0),
+                # as sshd splits it
+                ("AcceptEnv LANG \\\nPubkeyAuthentication no", "", 0),
+                ("AuthorizedKeysFile .ssh/authorized_keys#old", "", 0),
+                ("AuthorizedKeysFile .ssh/authorized_keys # old", "", 1),
+                (f"Include '{MORE.parent}/*.conf'", "PubkeyAuthentication no", 0),
+                ("# x\n" * 17000 + "PubkeyAuthentication no", "", 0)):
+            with self.subTest(text[-60:], more=more):
                 got = self.sshd(f"UsePAM yes\n{text}\n", f"{more}\n")
                 self.assertEqual([where for where, _, _ in got], [] if ways else ["/etc/pam.d/sshd:7"])
         with self.subTest("an admin may, where root may not"):
@@ -147,6 +166,47 @@ class Host(unittest.TestCase):
             self.addCleanup(groups.write_text, before)
             groups.write_text(before + "wheel:x:28:nobody-here,carol,bob\n")
             self.assertEqual(self.sshd("UsePAM yes\nPermitRootLogin no\n"), [])
+
+    def test_a_key_that_binds_or_is_none(self):
+        self.sshd("UsePAM yes\n")
+        file = Path("/root/.ssh/authorized_keys")
+        for what, text, mode, ways in (
+                ("it is good", "# mine\n\n" + KEY, 0o600, 1), ("a comment", "# " + KEY, 0o600, 0),
+                ("garbage", "ssh-ed25519 AAAA made@up\n", 0o600, 0), ("of one place", 'from="192.0.2.1" ' + KEY, 0o600, 0),
+                ("a command", f'command="echo Please log in as debian" {KEY}', 0o600, 0),
+                ("others may write it", KEY, 0o666, 0), ("its group may", KEY, 0o660, 0)):
+            with self.subTest(what):
+                m.write(file, text, mode)
+                self.assertEqual(len(found()), 1 - ways)
+        m.write(file, KEY, 0o600)
+        for mode, ways in (0o777, 0), (0o700, 1):
+            with self.subTest("its folder", mode=oct(mode)):
+                file.parent.chmod(mode)
+                self.assertEqual(len(found()), 1 - ways)
+        with self.subTest("sshd does not start without its file"):
+            SSHD.unlink()
+            self.assertEqual(len(found()), 1)
+
+    def test_an_admin_who_cannot_log_in_or_help(self):
+        self.sshd("UsePAM yes\nPermitRootLogin no\n")
+        groups, passwd, bobs = Path("/etc/group"), Path("/etc/passwd"), Path("/home/bob/.ssh/authorized_keys")
+        for file in groups, passwd:
+            self.addCleanup(file.write_text, file.read_text())
+        groups.write_text(groups.read_text() + "wheel:x:28:bob\n")
+        self.authorize("bob")
+        self.assertEqual(found(), [])
+        with self.subTest("sudo wants IAM, too"):
+            machine.pam_example("sudo")
+            self.assertEqual(len(found("sudo")), 1)
+        with self.subTest("a file of root's that bob cannot read"):
+            bobs.chmod(0o600)
+            self.assertEqual(len(found()), 1)
+            bobs.chmod(0o644)
+        with self.subTest("no shell"):
+            before = passwd.read_text()
+            passwd.write_text(re.sub(r"^(bob:.*:)[^:\n]*$", r"\1/usr/sbin/nologin", before, flags=re.M))
+            self.assertNotEqual(passwd.read_text(), before)
+            self.assertEqual(len(found()), 1)
 
     def test_a_file_that_is_not_in_place_yet(self):
         """With --service it is looked at as if it were: before it can lock anybody out."""
