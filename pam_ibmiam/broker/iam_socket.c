@@ -40,9 +40,10 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
 	volatile sig_atomic_t *place = find(0);
 	int fd = place ? socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol) : -1;
 
-	(void)user;
 	(void)purpose;
 	iam_socket_progress();
+	if (user)
+		*(bool *)user = true;
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);

@@ -9,7 +9,8 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
-/* An option of libcurl's: the sockets of this transfer are made and closed here. */
+/* An option of libcurl's: the sockets of this transfer are made and closed here.  *CURLOPT_OPENSOCKETDATA,
+ * a bool where it is set, becomes true when one is made. */
 CURLcode iam_socket_set(CURL *easy);
 
 /* Before (true) and after (false) a call of libcurl's that may read what a peer sends, as closing a

@@ -69,6 +69,7 @@ CURLcode iam_try_configure(struct iam_exchange *x)
 
 	SET(CURLOPT_URL, x->url);
 	SET(CURLOPT_PRIVATE, x);
+	SET(CURLOPT_OPENSOCKETDATA, &x->opened);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, x);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -117,6 +118,7 @@ CURLcode iam_try_begin(struct iam_exchange *x)
 	secret_clear(&x->answer->body);
 	x->error[0] = '\0';
 	x->header_len = 0;
+	x->opened = false;
 	x->resume_ms = 0;
 	x->begun_ms = deadline_now_ms();
 	x->forsaken = x->alone;
@@ -189,13 +191,13 @@ static bool wants_thread(const struct iam_exchange *x, CURLcode rc)
 }
 
 /* Whose answer is missing: a new connection is the proxy's until that has answered CONNECT. */
-static const char *silent_peer(const struct iam_exchange *x)
+static const char *silent_peer(const struct iam_exchange *x, CURLcode rc)
 {
-	long connections = 0, status = 0;
+	long status = 0;
 
-	(void)curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connections);
 	(void)curl_easy_getinfo(x->easy, CURLINFO_HTTP_CONNECTCODE, &status);
-	return x->config->proxy && connections > 0 && status == 0 ? "the proxy" : x->config->endpoint;
+	return x->config->proxy && status == 0 && (x->opened || rc == CURLE_COULDNT_RESOLVE_PROXY) ?
+	       "the proxy" : x->config->endpoint;
 }
 
 void iam_try_explain(struct iam_exchange *x, CURLcode rc)
@@ -217,8 +219,9 @@ void iam_try_explain(struct iam_exchange *x, CURLcode rc)
 			       "libcurl has no memory for the answer of %.200s, or met a header that "
 			       "is too long", x->config->endpoint);
 	else if (rc == CURLE_OPERATION_TIMEDOUT)
-		(void)snprintf(a->fault, sizeof a->fault, "no answer from %.200s in time", silent_peer(x));
+		(void)snprintf(a->fault, sizeof a->fault, "no answer from %.200s in time",
+			       silent_peer(x, rc));
 	else
 		(void)snprintf(a->fault, sizeof a->fault, "no answer from %.200s: %.180s (curl %d)",
-			       silent_peer(x), detail, (int)rc);
+			       silent_peer(x, rc), detail, (int)rc);
 }

@@ -30,6 +30,7 @@ struct iam_exchange {
 	int64_t resume_ms; /* when paused: when to go on; else 0 */
 	bool forsaken;     /* nobody else gets its connection: forsake_silent(), or alone */
 	bool alone;        /* its next try shares none: iam_try_lost_connection() */
+	bool opened;       /* this try has opened a connection, or has begun to */
 	bool tried;        /* once: the next try is the last */
 	size_t header_len; /* bytes of all headers so far */
 	bool too_long;

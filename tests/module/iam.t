@@ -391,6 +391,7 @@ class Requests(unittest.TestCase):
                 ("the proxy has another name", {"proxy": '"$url_wrong_host"'}, "the proxy: SSL: no alt.*curl 60"),
                 ("the proxy is unknown", {"proxy": proxy, "ca_path": None}, "the proxy: SSL certificate problem.*curl 60"),
                 ("the proxy speaks TLS 1.1", {"proxy": '"$url_old_tls"'}, "the proxy: .*protocol version.*curl 35"),
+                ("the proxy is gone", {"proxy": '"https://localhost:1"'}, "the proxy: .*curl 7"),
                 ("IAM has another CA", {"proxy": proxy, "endpoint": foreign}, f"{iam.urls['foreign_ca']}: .*SSL"),
                 ("IAM has another name", {"proxy": proxy, "endpoint": '"$url_wrong_host"'},
                  f"{iam.urls['wrong_host']}: SSL.*curl 60"),
