@@ -47,6 +47,7 @@ static bool expand(const char *file, const struct passwd *user, char path[PAM_PA
 {
 	size_t len = 0;
 
+	path[0] = '\0';
 	if (file[0] != '/' && file[0] != '%')
 		len = (size_t)snprintf(path, PAM_PATH_MAX, "%s/", user->pw_dir);
 	for (; *file && len < PAM_PATH_MAX; file++) {
