@@ -55,6 +55,19 @@ class Host(unittest.TestCase):
         m.write(MORE, more)
         return found()
 
+    def assert_sshd_agrees(self):
+        """As far as sshd -T says: root may come with a key alone, for whatever he likes."""
+        key = machine.scratch / "host"
+        Path("/run/sshd").mkdir(exist_ok=True)
+        if not key.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        who = "user=root,host=h,addr=192.0.2.9,laddr=192.0.2.8,lport=22"
+        done = subprocess.run(["/usr/sbin/sshd", "-T", "-h", key, "-C", who], capture_output=True, text=True, check=True)
+        real = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
+        self.assertEqual((real["pubkeyauthentication"], real["forcecommand"]), ("yes", "none"))
+        self.assertIn(real["permitrootlogin"], ("yes", "without-password", "prohibit-password"))
+        self.assertIn(real["authenticationmethods"], ("any", "publickey", "password publickey"))
+
     def test_sshd(self):
         good = "UsePAM yes\nKbdInteractiveAuthentication yes\nPasswordAuthentication no\n"
         include = f"Include {MORE.parent}/*.conf\n"
@@ -159,6 +172,8 @@ class Host(unittest.TestCase):
             with self.subTest(text[-60:], more=more):
                 got = self.sshd(f"UsePAM yes\n{text}\n", f"{more}\n")
                 self.assertEqual([where for where, _, _ in got], [] if ways else ["/etc/pam.d/sshd:7"])
+                if ways:
+                    self.assert_sshd_agrees()
         with self.subTest("an admin may, where root may not"):
             self.authorize("bob")
             groups = Path("/etc/group")
