@@ -53,8 +53,8 @@ static bool has_public_key(const struct passwd *pw)
 	if (!pw || strcmp(shell, "nologin") == 0 || strcmp(shell, "false") == 0)
 		return false;
 	pam_sshd_read(&s, pw);
-	return pam_sshd_is_on(&s, PAM_SSHD_LETS_IN) && pam_sshd_is_on(&s, PAM_SSHD_KEY_FILE) && pam_sshd_is_on(&s, PAM_SSHD_PUBLIC_KEY) &&
-	       pam_sshd_is_on(&s, PAM_SSHD_METHODS) &&
+	return pam_sshd_is_on(&s, PAM_SSHD_LETS_IN) && pam_sshd_is_on(&s, PAM_SSHD_KEY_FILE) &&
+	       pam_sshd_is_on(&s, PAM_SSHD_PUBLIC_KEY) && pam_sshd_is_on(&s, PAM_SSHD_METHODS) &&
 	       (pw->pw_uid != 0 || pam_sshd_is_on(&s, PAM_SSHD_ROOT));
 }
 
@@ -63,9 +63,9 @@ static bool admin_has_public_key(bool only_root)
 {
 	static const char *const groups[] = { "sudo", "wheel", "admin" };
 
-	if (has_public_key(getpwuid(0)) || only_root)
-		return has_public_key(getpwuid(0));
-	for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
+	if (has_public_key(getpwuid(0)))
+		return true;
+	for (size_t i = 0; !only_root && i < sizeof groups / sizeof groups[0]; i++) {
 		const struct group *gr;
 
 		/* Looked up anew each time: pam_sshd_read() asks for groups, too. */
@@ -83,10 +83,10 @@ void pam_host_second_way(struct pam_check *c)
 
 	if (c->host && !c->fallback && geteuid() == 0 && !admin_has_public_key(!sshd))
 		pam_check_find(c, c->ibmiam, PAM_CHECK_FALLBACK,
-			       "no second way in is certain: %s has a public key (~/.ssh/authorized_keys, "
+			       "no second way in is certain: %s public key (~/.ssh/authorized_keys, "
 			       "without options) that alone is enough for sshd by all that its "
 			       "configuration says, and nothing takes over while IAM is down; make one "
 			       "of the two before you close your root shell, or see that it is there: "
 			       "ssh -o PreferredAuthentications=publickey NAME@HOST",
-			       sshd ? "neither root nor a member of sudo, wheel or admin" : "root does not: nobody");
+			       sshd ? "neither root nor a member of sudo, wheel or admin has a" : "root has no");
 }

@@ -78,24 +78,31 @@ static bool holds_key(const char *file, const struct passwd *user)
 	       pam_keys_hold(path, user);
 }
 
-static bool is_member(const struct passwd *user, const char *pattern)
+/* As sshd: no escapes. */
+static bool fits(const char *pattern, const char *name)
+{
+	return fnmatch(pattern, name, FNM_NOESCAPE) == 0;
+}
+
+/* `unsure` is the answer where he is in more groups than there is room for. */
+static bool is_member(const struct passwd *user, const char *pattern, bool unsure)
 {
 	gid_t gids[GROUPS_MAX];
 	int count = GROUPS_MAX;
 
 	if (getgrouplist(user->pw_name, user->pw_gid, gids, &count) < 0)
-		return true; /* of so many, perhaps */
+		return unsure;
 	for (int i = 0; i < count; i++) {
 		const struct group *gr = getgrgid(gids[i]);
 
-		if (gr && fnmatch(pattern, gr->gr_name, 0) == 0)
+		if (gr && fits(pattern, gr->gr_name))
 			return true;
 	}
 	return false;
 }
 
 /* AllowUsers and the like.  USER@HOST may deny him, and does not surely allow him; nor does what is
- * negated. */
+ * negated, or in brackets, which sshd takes as they are. */
 static bool lets_in(const char *keyword, char *value, const struct passwd *user)
 {
 	bool deny = strncasecmp(keyword, "Deny", 4) == 0;
@@ -103,12 +110,12 @@ static bool lets_in(const char *keyword, char *value, const struct passwd *user)
 
 	if (!user)
 		return true;
-	if (strchr(value, '!') || (at && !deny))
+	if (strpbrk(value, "![") || (at && !deny))
 		return false;
 	if (at)
 		*at = '\0';
-	return deny != (strcasecmp(keyword + (deny ? 4 : 5), "Groups") == 0 ? is_member(user, value) :
-			fnmatch(value, user->pw_name, 0) == 0);
+	return deny != (strcasecmp(keyword + (deny ? 4 : 5), "Groups") == 0 ? is_member(user, value, deny) :
+			fits(value, user->pw_name));
 }
 
 static bool is_on(const struct pam_sshd *s, const char *keyword, enum pam_sshd_setting setting, char *value)
@@ -130,7 +137,7 @@ static bool may_mean(char *list, const struct passwd *user, bool groups)
 	char *save = NULL;
 
 	for (char *p = strtok_r(list, ",", &save); p; p = strtok_r(NULL, ",", &save))
-		if (*p != '!' && (groups ? is_member(user, p) : fnmatch(p, user->pw_name, 0) == 0))
+		if (*p != '!' && (groups ? is_member(user, p, true) : fits(p, user->pw_name)))
 			return true;
 	return false;
 }
@@ -187,15 +194,15 @@ static void take(struct pam_sshd *s, enum pam_sshd_setting setting, bool on, con
 static bool read_line(void *to, const char *path, unsigned int line, char *text)
 {
 	struct pam_sshd *s = to;
+	bool on = false, off = false, odd = strchr(text, '\'') != NULL;
 	char *save = NULL, *name = strtok_r(text, around, &save);
 	char *value = strtok_r(NULL, around, &save);
 	size_t i = 0;
-	bool on = false, off = false;
 
+	if (odd) /* quotes that are not understood here */
+		s->at[PAM_SSHD_LETS_IN].taken = true;
 	if (!name || !value)
 		return true;
-	if (strchr(value, '\'') || strchr(save, '\'')) /* quotes of another kind */
-		s->at[PAM_SSHD_LETS_IN].taken = true;
 	if (strcasecmp(name, "Match") == 0) {
 		s->block = read_match(s->user, value, &save);
 		return true;

@@ -28,7 +28,7 @@ enum pam_sshd_setting {
 struct pam_sshd {
 	struct pam_sshd_value {
 		bool seen, on;
-		bool taken; /* away, by a Match block */
+		bool taken; /* away, by a Match block, or by any line that keeps him out */
 		char where[PAM_PATH_MAX + 16]; /* FILE:LINE, or FILE for the default */
 	} at[PAM_SSHD_SETTINGS];
 	const struct passwd *user; /* NULL: whoever it is, which leaves Match blocks out */

@@ -162,7 +162,8 @@ class Host(unittest.TestCase):
                 ("AllowUsers bob", "", 0), ("AllowUsers bob r*", "", 1), ("AllowUsers root@192.0.2.1", "", 0),
                 ("ForceCommand none\nAllowUsers bob", "", 0), ("AllowGroups bob", "", 0), ("AllowGroups bob root", "", 1),
                 ("DenyUsers bob", "", 1), ("DenyUsers bob root", "", 0), ("DenyUsers root@192.0.2.1", "", 0),
-                ("DenyGroups root", "", 0), ("Match User root\nDenyUsers root", "", 0),
+                ("DenyGroups root", "", 0), ("AllowUsers [r]oot", "", 0), ("AllowUsers ro\\ot", "", 0),
+                ("AllowUsers 'root'", "", 0), ("Match User root\nDenyUsers root", "", 0),
                 # as sshd splits it
                 ("AcceptEnv LANG \\\nPubkeyAuthentication no", "", 0),
                 ("AuthorizedKeysFile .ssh/authorized_keys#old", "", 0),
